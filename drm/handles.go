@@ -1,0 +1,65 @@
+package drm
+
+import "structs"
+
+// GEM handles are counted per file: the kernel gives the same handle when one
+// buffer is imported twice, or an own buffer again, and one GEM_CLOSE ends it
+// for all. Own, Import and Release keep the count.
+
+// From the kernel's drm/drm.h.
+type gemClose struct {
+	_ structs.HostLayout
+
+	Handle uint32
+	Pad    uint32
+}
+
+type primeHandle struct {
+	_ structs.HostLayout
+
+	Handle uint32
+	Flags  uint32
+	Fd     int32
+}
+
+var (
+	opGemClose        = IOW[gemClose]("GEM_CLOSE", 0x09)
+	opPrimeHandleToFd = IOWR[primeHandle]("PRIME_HANDLE_TO_FD", 0x2d)
+	opPrimeFdToHandle = IOWR[primeHandle]("PRIME_FD_TO_HANDLE", 0x2e)
+)
+
+// Flags of PRIME_HANDLE_TO_FD: O_CLOEXEC | O_RDWR.
+const primeFlags = 0o2000000 | 0o2
+
+// Own counts a handle that a driver's allocation ioctl just returned.
+func (d *Device) Own(handle uint32) { d.refs[handle]++ }
+
+// Import makes a dma-buf a GEM object of this file and counts its handle. The
+// descriptor stays the caller's.
+func (d *Device) Import(dmabuf *FD) (handle uint32, err error) {
+	a := primeHandle{Fd: int32(dmabuf.Num())}
+	if err := opPrimeFdToHandle.Try(&d.FD, &a); err != nil {
+		return 0, err
+	}
+	d.Own(a.Handle)
+	return a.Handle, nil
+}
+
+// Release drops one count of a handle and closes it with the last.
+func (d *Device) Release(handle uint32) {
+	if n := d.refs[handle]; n > 1 {
+		d.refs[handle] = n - 1
+		return
+	}
+	delete(d.refs, handle)
+	opGemClose.Do(&d.FD, &gemClose{Handle: handle})
+}
+
+// Export returns a new dma-buf of a GEM object, close-on-exec, read-write.
+func (d *Device) Export(handle uint32) (FD, error) {
+	a := primeHandle{Handle: handle, Flags: primeFlags, Fd: -1}
+	if err := opPrimeHandleToFd.Try(&d.FD, &a); err != nil {
+		return FD{}, err
+	}
+	return NewFD(int(a.Fd)), nil
+}
