@@ -1,0 +1,355 @@
+// Contexts, their timelines, and the delivery of signalled fences in order.
+#include "hub.h"
+
+#include <errno.h>
+#include <poll.h>
+#include <stdlib.h>
+#include <string.h>
+#include <unistd.h>
+
+#include <xf86drm.h>
+
+#define BATCH 64 // fences looked at with one poll
+
+static uint32_t slot_of(uint64_t key) { return (uint32_t)key >> 6; }
+
+// The context with this key, or NULL. With the lock held.
+static struct vd_fence_ctx *find(struct vd_hub *hub, uint64_t key)
+{
+    struct vd_fence_ctx *ctx = slot_of(key) < hub->nslots ? hub->slots[slot_of(key)].ctx : NULL;
+
+    return ctx && ctx->key >> 6 == key >> 6 && !ctx->dead ? ctx : NULL;
+}
+
+static bool more_slots(struct vd_hub *hub)
+{
+    uint32_t more = hub->nslots ? hub->nslots * 2 : 16;
+    struct vd_slot *slots = realloc(hub->slots, more * sizeof(*slots));
+
+    if (!slots)
+        return false;
+    for (uint32_t i = hub->nslots; i < more; i++)
+        slots[i] = (struct vd_slot){ .generation = 1 };
+    hub->slots = slots;
+    hub->nslots = more;
+    return true;
+}
+
+uint64_t vd_fence_ctx_new(struct vd_hub *hub, uint32_t id, uint32_t rings)
+{
+    struct vd_fence_ctx *ctx = calloc(1, sizeof(*ctx) + rings * sizeof(struct vd_timeline));
+    uint32_t slot;
+    uint64_t key = 0;
+
+    if (!ctx)
+        return 0;
+    pthread_mutex_lock(&hub->lock);
+    for (slot = hub->first_free; slot < hub->nslots && hub->slots[slot].ctx; slot++)
+        ;
+    if (slot < hub->nslots || more_slots(hub)) {
+        hub->first_free = slot + 1;
+        hub->slots[slot].ctx = ctx;
+        key = (uint64_t)hub->slots[slot].generation << 32 | slot << 6;
+        *ctx = (struct vd_fence_ctx){ .hub = hub, .key = key, .id = id, .rings = rings, .refs = 1 };
+        for (uint32_t i = 0; i < rings; i++)
+            ctx->ring[i] = (struct vd_timeline){ .armed = -1 };
+    }
+    pthread_mutex_unlock(&hub->lock);
+    if (!key)
+        free(ctx);
+    return key;
+}
+
+void vd_fence_ctx_watch(struct vd_hub *hub, uint64_t key, const struct vd_fault_query *query)
+{
+    struct vd_fence_ctx *ctx;
+
+    pthread_mutex_lock(&hub->lock);
+    if ((ctx = find(hub, key)))
+        ctx->faults = *query;
+    pthread_mutex_unlock(&hub->lock);
+}
+
+// With the lock held; the last reference frees.
+static void unref(struct vd_fence_ctx *ctx)
+{
+    if (--ctx->refs == 0)
+        free(ctx);
+}
+
+static struct vd_fence *new_fence(struct vd_hub *hub)
+{
+    struct vd_fence *f = hub->free;
+
+    if (f)
+        hub->free = f->next;
+    else
+        f = malloc(sizeof(*f));
+    return f;
+}
+
+static struct vd_fence *pop(struct vd_hub *hub, struct vd_timeline *t)
+{
+    struct vd_fence *f = t->head;
+
+    t->head = f->next;
+    if (!t->head)
+        t->tail = NULL;
+    vd_table_remove(hub, f);
+    return f;
+}
+
+// Tells the VMM of a fence that was popped, with the lock dropped meanwhile,
+// and recycles it. One signalled sync_file is kept for those who ask for one.
+static void retire(struct vd_fence_ctx *ctx, struct vd_timeline *t, struct vd_fence *f, bool signalled)
+{
+    struct vd_hub *hub = ctx->hub;
+    uint32_t ring = (uint32_t)(t - ctx->ring), id = ctx->id;
+    bool armed = f->fd >= 0 && t->armed == f->fd;
+    int unused = f->fd;
+
+    if (armed)
+        t->armed = -1;
+    pthread_mutex_unlock(&hub->lock);
+    hub->ops.retired(id, ring, f->id);
+    if (armed)
+        vd_waiter_disarm(hub, f->fd); // while the number is still ours
+    if (signalled && f->fd >= 0) {
+        pthread_mutex_lock(&hub->lock);
+        unused = hub->last;
+        hub->last = f->fd;
+        pthread_mutex_unlock(&hub->lock);
+    }
+    if (unused >= 0)
+        close(unused);
+    pthread_mutex_lock(&hub->lock);
+    f->next = hub->free;
+    hub->free = f;
+}
+
+// How many of the first n fences have signalled. A poll that fails otherwise
+// than by a signal, or an error on a sync_file, counts as signalled: such a
+// fence will not get better.
+static uint32_t count_signalled(const int *fds, uint32_t n)
+{
+    struct pollfd p[BATCH];
+    uint32_t i, asked = 0;
+    int r = 0;
+
+    for (i = 0; i < n; i++) {
+        p[i] = (struct pollfd){ .fd = fds[i], .events = POLLIN };
+        asked += fds[i] >= 0;
+    }
+    if (asked) {
+        do
+            r = poll(p, n, 0);
+        while (r < 0 && (errno == EINTR || errno == EAGAIN));
+    }
+    if (r < 0)
+        return n;
+    for (i = 0; i < n && (fds[i] < 0 || p[i].revents); i++)
+        ;
+    return i;
+}
+
+// The guest compares fault counts when a fence retires, so they come first.
+static void refresh_faults(const struct vd_fault_query *q)
+{
+    uint8_t arg[sizeof(q->arg)];
+    uint32_t value;
+
+    memcpy(arg, q->arg, sizeof(arg));
+    if (drmIoctl(q->fd, q->request, arg))
+        return;
+    memcpy(&value, arg + q->value_at, sizeof(value));
+    if (__atomic_load_n(q->dest, __ATOMIC_RELAXED) != value)
+        __atomic_store_n(q->dest, value, __ATOMIC_RELEASE);
+}
+
+// Watches the head. Called without the lock by the deliverer; only it changes
+// the head meanwhile.
+static void arm(struct vd_fence_ctx *ctx, struct vd_timeline *t, uint64_t key, int fd, bool again)
+{
+    struct vd_hub *hub = ctx->hub;
+    bool wake;
+
+    if (vd_waiter_arm(hub, key, fd, again))
+        vd_waiter_arm(hub, key, fd, !again);
+    if (again)
+        return;
+    pthread_mutex_lock(&hub->lock);
+    t->armed_at = vd_now();
+    t->hang_reported = false;
+    wake = hub->deep;
+    hub->deep = false;
+    pthread_mutex_unlock(&hub->lock);
+    if (wake)
+        vd_waiter_wake(hub); // it must look for hung rings from now on
+}
+
+// Retires what has signalled on a timeline and watches the next. The lock is
+// held on entry and exit; nobody else delivers for this timeline.
+static void deliver(struct vd_fence_ctx *ctx, struct vd_timeline *t)
+{
+    struct vd_hub *hub = ctx->hub;
+    bool gpu = t != &ctx->ring[0];
+
+    ctx->refs++;
+    t->delivering = true;
+    t->owner = pthread_self();
+    while (!ctx->dead && t->head) {
+        struct vd_fault_query faults = ctx->faults;
+        uint64_t key = ctx->key | (uint64_t)(t - ctx->ring);
+        int fds[BATCH];
+        uint32_t n = 0, done;
+        bool again = t->armed >= 0;
+
+        for (struct vd_fence *f = t->head; f && n < BATCH; f = f->next)
+            fds[n++] = f->fd;
+        t->again = false;
+        pthread_mutex_unlock(&hub->lock);
+        done = count_signalled(fds, n);
+        if (done && gpu && faults.request)
+            refresh_faults(&faults);
+        pthread_mutex_lock(&hub->lock);
+        for (uint32_t i = 0; i < done && !ctx->dead; i++)
+            retire(ctx, t, pop(hub, t), true);
+        if (done || ctx->dead)
+            continue;
+        t->armed = fds[0];
+        pthread_mutex_unlock(&hub->lock);
+        arm(ctx, t, key, fds[0], again);
+        pthread_mutex_lock(&hub->lock);
+        if (!t->again)
+            break;
+    }
+    t->delivering = false;
+    pthread_cond_broadcast(&hub->idle);
+    unref(ctx);
+}
+
+int vd_fence_add(struct vd_hub *hub, uint64_t key, uint32_t ring, uint64_t id, int fd)
+{
+    struct vd_fence_ctx *ctx;
+    struct vd_timeline *t;
+    struct vd_fence *f = NULL;
+    int r = 0;
+
+    pthread_mutex_lock(&hub->lock);
+    ctx = find(hub, key);
+    if (!ctx || ring >= ctx->rings)
+        r = -EINVAL;
+    else if (fd >= 0 && !hub->waiting)
+        r = vd_waiter_start(hub);
+    if (!r && !(f = new_fence(hub)))
+        r = -ENOMEM;
+    if (r) {
+        pthread_mutex_unlock(&hub->lock);
+        if (fd >= 0)
+            close(fd);
+        return r;
+    }
+    t = &ctx->ring[ring];
+    *f = (struct vd_fence){ .id = id, .fd = fd };
+    if (fd >= 0 && !vd_table_insert(hub, f))
+        r = -EEXIST;
+    if (t->tail)
+        t->tail->next = f;
+    else
+        t->head = f;
+    t->tail = f;
+    if (t->delivering)
+        t->again = true;
+    else if (t->head == f)
+        deliver(ctx, t);
+    pthread_mutex_unlock(&hub->lock);
+    return r;
+}
+
+// An epoll event: the head of some timeline has probably signalled.
+void vd_timeline_event(struct vd_hub *hub, uint64_t key)
+{
+    struct vd_fence_ctx *ctx;
+
+    pthread_mutex_lock(&hub->lock);
+    if ((ctx = find(hub, key))) {
+        struct vd_timeline *t = &ctx->ring[key & (VD_RINGS - 1)];
+
+        if (t->delivering)
+            t->again = true;
+        else
+            deliver(ctx, t);
+    }
+    pthread_mutex_unlock(&hub->lock);
+}
+
+// The waiter's look around: asks again for every head that is pending for long,
+// in case its event was lost, and reports hung rings once. Returns false when
+// nothing is pending; the next one armed then wakes the waiter.
+bool vd_timeline_check(struct vd_hub *hub, uint64_t now)
+{
+    bool pending = false;
+
+    pthread_mutex_lock(&hub->lock);
+    for (uint32_t i = 0; i < hub->nslots; i++) {
+        for (uint32_t ring = 1; hub->slots[i].ctx && ring < hub->slots[i].ctx->rings; ring++) {
+            struct vd_fence_ctx *ctx = hub->slots[i].ctx;
+            struct vd_timeline *t = &ctx->ring[ring];
+            uint64_t age = now > t->armed_at ? now - t->armed_at : 0;
+
+            pending |= t->armed >= 0;
+            if (t->armed < 0 || t->delivering || ctx->dead || age < VD_CHECK_NS)
+                continue;
+            if (age >= VD_HUNG_NS && !t->hang_reported) {
+                uint32_t id = ctx->id;
+                uint64_t fence = t->head->id;
+
+                t->hang_reported = true;
+                pthread_mutex_unlock(&hub->lock);
+                hub->ops.hung(id, ring, fence, (uint32_t)(age / 1000000000u));
+                pthread_mutex_lock(&hub->lock);
+                continue; // the slot may be another's now
+            }
+            deliver(ctx, t);
+        }
+    }
+    hub->deep = !pending;
+    pthread_mutex_unlock(&hub->lock);
+    return pending;
+}
+
+// Whether another thread delivers for some ring of ctx. With the lock held.
+static bool busy_elsewhere(const struct vd_fence_ctx *ctx)
+{
+    for (uint32_t i = 0; i < ctx->rings; i++)
+        if (ctx->ring[i].delivering && !pthread_equal(ctx->ring[i].owner, pthread_self()))
+            return true;
+    return false;
+}
+
+uint32_t vd_fence_ctx_destroy(struct vd_hub *hub, uint64_t key)
+{
+    struct vd_fence_ctx *ctx;
+    uint32_t busy = 0;
+
+    pthread_mutex_lock(&hub->lock);
+    ctx = find(hub, key);
+    if (ctx) {
+        ctx->dead = true;
+        while (busy_elsewhere(ctx))
+            pthread_cond_wait(&hub->idle, &hub->lock);
+        for (uint32_t i = 0; i < ctx->rings; i++) {
+            while (ctx->ring[i].head) {
+                busy += ctx->ring[i].head->fd >= 0;
+                retire(ctx, &ctx->ring[i], pop(hub, &ctx->ring[i]), false);
+            }
+        }
+        hub->slots[slot_of(key)].ctx = NULL;
+        hub->slots[slot_of(key)].generation++;
+        if (slot_of(key) < hub->first_free)
+            hub->first_free = slot_of(key);
+        unref(ctx);
+    }
+    pthread_mutex_unlock(&hub->lock);
+    return busy;
+}
