@@ -1,0 +1,220 @@
+package core
+
+import (
+	"fmt"
+	"runtime/debug"
+	"syscall"
+
+	"virgldrm/drm"
+	"virgldrm/resources"
+	"virgldrm/wire"
+)
+
+// Context flags: the capset id and nothing else.
+const capsetMask = 0xff
+
+// context is one guest GPU process: core's half, the driver's, and the scratch
+// its commands run in.
+type context struct {
+	Base
+	drv  Context
+	call *wire.Call
+	mem  drm.Scratch // call's
+	lost bool        // a panic ended it; calls get EIO
+}
+
+// CreateContext makes a context of the capset in flags. An existing one of the
+// same capset is left as it is. Errors are EINVAL for what the embedder asked
+// and ENOMEM for what the host could not give.
+func (r *Renderer) CreateContext(id, flags uint32, name string) error {
+	r.mu.Lock()
+	defer r.mu.Unlock()
+	if id == 0 || flags&^capsetMask != 0 || flags != wire.CapsetDRM || r.gpu == nil {
+		return fmt.Errorf("no context %d of capset %d can be made: %w", id, flags, syscall.EINVAL)
+	}
+	if r.contexts[id] != nil {
+		return nil
+	}
+	c, err := r.newContext(id, name)
+	if err != nil {
+		r.log.Warnf("context %d: %v", id, err)
+		return fmt.Errorf("context %d: %w", id, syscall.ENOMEM)
+	}
+	r.contexts[id] = c
+	return nil
+}
+
+func (r *Renderer) newContext(id uint32, name string) (_ *context, err error) {
+	dev, err := r.open()
+	if err != nil {
+		return nil, err
+	}
+	c := &context{Base: Base{
+		ID: id, Dev: dev, Objects: resources.NewObjects(dev), Log: r.log.Limited(),
+		asyncAt: r.gpu.driver.AsyncError,
+	}}
+	defer func() {
+		if err != nil {
+			c.free()
+		}
+	}()
+	if name != "" {
+		if err := dev.SetClientName(name); err != nil {
+			r.log.Debugf("context %d: %v", id, err)
+		}
+	}
+	if c.mem, err = drm.NewScratch(wire.ScratchSize); err != nil {
+		return nil, err
+	}
+	c.call = wire.NewCall(c.mem.Bytes())
+	if c.drv, err = r.gpu.driver.New(&c.Base, &r.gpu.caps); err != nil {
+		return nil, err
+	}
+	if c.Fences, err = r.fences.NewContext(id, c.drv.Rings()); err != nil {
+		return nil, err
+	}
+	return c, nil
+}
+
+// DestroyContext ends a context: its fences are all reported, its buffers and
+// its device closed. It does not wait for the GPU. Unknown ids are ignored.
+func (r *Renderer) DestroyContext(id uint32) {
+	r.mu.Lock()
+	c := r.contexts[id]
+	delete(r.contexts, id)
+	r.mu.Unlock()
+	if c == nil {
+		return
+	}
+	// Without the lock: fences are reported, and a callback that is running
+	// elsewhere may need a call of its own to finish.
+	busy := c.Fences.Destroy()
+	for i := range c.out {
+		busy = busy || c.out[i].Valid()
+	}
+	if busy {
+		// Some kernels let GEM_CLOSE and the last close wait for jobs.
+		go r.reap(c)
+		return
+	}
+	c.free()
+}
+
+// reap frees a context whose jobs may still run, in the background.
+func (r *Renderer) reap(c *context) {
+	defer func() {
+		if p := recover(); p != nil {
+			r.log.Errorf("ctx %d: internal error while it was freed: %v; %s", c.ID, p, debug.Stack())
+		}
+	}()
+	c.free()
+}
+
+// free closes what the context holds, after its fences are gone.
+func (c *context) free() {
+	c.in.Close()
+	for i := range c.out {
+		c.out[i].Close()
+	}
+	if c.Fences != nil {
+		c.Fences.Destroy()
+	}
+	c.shmem.Unmap()
+	c.Objects.Clear()
+	c.Dev.Close()
+	c.Scratch.Free()
+	c.mem.Free()
+}
+
+// Submit runs a batch of ccmds in a context. batch is borrowed for the call and
+// may change under it.
+func (r *Renderer) Submit(id uint32, batch []byte) error {
+	r.mu.Lock()
+	defer r.mu.Unlock()
+	c := r.contexts[id]
+	if c == nil {
+		return ErrNoContext
+	}
+	return r.run(c, batch)
+}
+
+// ErrNoContext says that a context id is unknown.
+var ErrNoContext = fmt.Errorf("unknown context: %w", syscall.EINVAL)
+
+func (r *Renderer) run(c *context, batch []byte) (err error) {
+	if c.lost {
+		return syscall.EIO
+	}
+	defer r.contain(c, &err)
+	err = c.drv.Run(c.call, batch, c.Shmem)
+	if err != nil {
+		c.Log.Warnf("ctx %d: %v", c.ID, err)
+	}
+	return err
+}
+
+// contain turns a panic while a context's command ran into the end of that
+// context alone.
+func (r *Renderer) contain(c *context, err *error) {
+	if r.cfg.CrashOnPanic {
+		return
+	}
+	p := recover()
+	if p == nil {
+		return
+	}
+	c.lost = true
+	*err = syscall.EIO
+	c.CountError()
+	r.log.Errorf("ctx %d: internal error, the context is lost: %v; %s", c.ID, p, debug.Stack())
+}
+
+// DeviceFD returns a context's DRM descriptor, which stays the context's.
+func (r *Renderer) DeviceFD(id uint32) (int, error) {
+	r.mu.Lock()
+	defer r.mu.Unlock()
+	c := r.contexts[id]
+	if c == nil {
+		return -1, ErrNoContext
+	}
+	return c.Dev.FD.Num(), nil
+}
+
+// HasContext tells whether a context exists.
+func (r *Renderer) HasContext(id uint32) bool {
+	r.mu.Lock()
+	defer r.mu.Unlock()
+	return r.contexts[id] != nil
+}
+
+// Attach gives a context access to a resource made elsewhere, by importing its
+// dma-buf. Whatever cannot be imported is left alone: commands that name it
+// fail later.
+func (r *Renderer) Attach(ctx, res uint32) {
+	r.mu.Lock()
+	defer r.mu.Unlock()
+	c, s := r.contexts[ctx], r.resources.Get(res)
+	if c == nil || s == nil || c.Objects.Get(res) != nil {
+		return
+	}
+	fd, err := r.dmabuf(s)
+	if err != nil {
+		c.Log.Debugf("ctx %d: resource %d is not attached: %v", ctx, res, err)
+		return
+	}
+	defer fd.Close()
+	if err := c.Objects.Import(res, &fd); err != nil {
+		c.Log.Warnf("ctx %d: resource %d cannot be imported: %v", ctx, res, err)
+		return
+	}
+	s.Hold(ctx)
+}
+
+// Detach takes a resource's buffer from a context.
+func (r *Renderer) Detach(ctx, res uint32) {
+	r.mu.Lock()
+	defer r.mu.Unlock()
+	if c := r.contexts[ctx]; c != nil && r.resources.Get(res) != nil {
+		c.Objects.Remove(res)
+	}
+}

@@ -1,0 +1,88 @@
+package core
+
+import (
+	"errors"
+	"fmt"
+	"syscall"
+
+	"virgldrm/drm"
+)
+
+// CreateFence adds a fence to a ring. It retires after every earlier one of the
+// ring and after the ring's newest submission, inside this call if that is so
+// already. An error means that it never retires.
+func (r *Renderer) CreateFence(ctx, ring uint32, id uint64) error {
+	r.mu.Lock()
+	c := r.contexts[ctx]
+	if c == nil {
+		r.mu.Unlock()
+		return ErrNoContext
+	}
+	if ring > c.drv.Rings() {
+		r.mu.Unlock()
+		c.Log.Warnf("ctx %d: fence %d on ring %d, but there are %d GPU rings", ctx, id, ring, c.drv.Rings())
+		return fmt.Errorf("ring %d: %w", ring, syscall.EINVAL)
+	}
+	fd, fences := c.out[ring].Take(), c.Fences
+	r.mu.Unlock()
+	// Without the lock: this may call the embedder, and that may call us, even
+	// to destroy the context.
+	listed, err := fences.Add(ring, id, fd)
+	if err == nil && !listed {
+		r.log.Warnf("ctx %d: fence id %d is pending already; the second cannot be exported", ctx, id)
+	}
+	return err
+}
+
+// SubmitAfter is Submit behind other fences, by id. Ids that are not pending
+// have signalled.
+func (r *Renderer) SubmitAfter(id uint32, batch []byte, fences []uint64) error {
+	r.mu.Lock()
+	defer r.mu.Unlock()
+	c := r.contexts[id]
+	if c == nil {
+		return ErrNoContext
+	}
+	for _, f := range fences {
+		fd, err := r.fences.Export(f)
+		if errors.Is(err, syscall.ENOENT) {
+			continue
+		}
+		if err == nil {
+			err = c.addInFence(&fd)
+			fd.Close()
+		}
+		if err != nil {
+			c.Log.Warnf("ctx %d: fence %d cannot be waited for: %v", id, f, err)
+			return ErrMerge
+		}
+	}
+	return r.run(c, batch)
+}
+
+// ErrMerge says that an in-fence could not be added.
+var ErrMerge = errors.New("in-fence lost")
+
+// AttachFence makes the context's next kernel submission wait for a sync_file.
+// It takes fd unless the context is unknown.
+func (r *Renderer) AttachFence(ctx uint32, fd int) error {
+	r.mu.Lock()
+	defer r.mu.Unlock()
+	c := r.contexts[ctx]
+	if c == nil {
+		return ErrNoContext
+	}
+	f := drm.NewFD(fd)
+	defer f.Close()
+	if err := c.addInFence(&f); err != nil {
+		c.Log.Warnf("ctx %d: %v", ctx, err)
+		return ErrMerge
+	}
+	return nil
+}
+
+// ExportFence returns a new descriptor of a pending fence's sync_file.
+func (r *Renderer) ExportFence(id uint64) (drm.FD, error) { return r.fences.Export(id) }
+
+// SignalledFence returns a new descriptor of a sync_file that has signalled.
+func (r *Renderer) SignalledFence() (drm.FD, error) { return r.fences.Signalled() }

@@ -1,0 +1,258 @@
+package msm
+
+import (
+	"encoding/binary"
+	"fmt"
+	"syscall"
+
+	"virgldrm/drm"
+	"virgldrm/resources"
+	"virgldrm/wire"
+)
+
+// The commands. Three kinds of failure: an error return means a malformed
+// message and ends the batch; a kernel error travels in the response where
+// there is one; else it is counted, and the guest takes its device for lost.
+var ccmds = wire.Table[*Context]{
+	ccmdNop:              wire.Nop[*Context]("NOP"),
+	ccmdIoctlSimple:      wire.OnCall("IOCTL_SIMPLE", (*Context).ioctlSimple),
+	ccmdGemNew:           wire.On("GEM_NEW", (*Context).gemNew),
+	ccmdGemSetIova:       wire.On("GEM_SET_IOVA", (*Context).gemSetIova),
+	ccmdGemCPUPrep:       wire.On("GEM_CPU_PREP", (*Context).gemCPUPrep),
+	ccmdGemSetName:       wire.On("GEM_SET_NAME", (*Context).gemSetName),
+	ccmdGemSubmit:        wire.On("GEM_SUBMIT", (*Context).gemSubmit),
+	ccmdGemUpload:        wire.On("GEM_UPLOAD", (*Context).gemUpload),
+	ccmdSubmitqueueQuery: wire.OnCall("SUBMITQUEUE_QUERY", (*Context).submitqueueQuery),
+	ccmdWaitFence:        wire.On("WAIT_FENCE", (*Context).waitFence),
+	ccmdSetDebuginfo:     wire.On("SET_DEBUGINFO", (*Context).setDebuginfo),
+}
+
+// ret is an errno as responses carry it.
+func ret(e syscall.Errno) int32 { return -int32(e) }
+
+// ioctlSimple passes on three ioctls, by their exact numbers: with another
+// direction or size the kernel would see other arguments than we do.
+func (c *Context) ioctlSimple(q *ioctlSimpleReq, m *wire.Call) error {
+	switch q.Cmd {
+	case opGetParam.Request:
+		return simple(c, q, m, &opGetParam, (*Context).getParam)
+	case opGetParamOld.Request:
+		return simple(c, q, m, &opGetParamOld, (*Context).getParamOld)
+	case opSubmitqueueNew.Request:
+		return simple(c, q, m, &opSubmitqueueNew, (*Context).submitqueueNew)
+	case opSubmitqueueClose.Request:
+		return simple(c, q, m, &opSubmitqueueClose, (*Context).submitqueueClose)
+	}
+	return fmt.Errorf("ioctl %#x is not passed on: %w", q.Cmd, syscall.EINVAL)
+}
+
+// simple runs one of them on a copy of its argument. The result is 0 or -1, as
+// ioctl returns it.
+func simple[T any](c *Context, q *ioctlSimpleReq, m *wire.Call, op *drm.Op[T], run func(*Context, *T) syscall.Errno) error {
+	var arg T
+	b := drm.Bytes(&arg)
+	if m.Tail.Len() != uint32(len(b)) {
+		return fmt.Errorf("%d bytes for %s: %w", m.Tail.Len(), op.Name, syscall.EINVAL)
+	}
+	m.Tail.CopyTo(b, 0)
+	size := uint32(ioctlSimpleRspSize)
+	if op.Reads() {
+		size += uint32(len(b))
+	}
+	rsp, err := m.Reply(size)
+	if err != nil {
+		return err
+	}
+	if e := run(c, &arg); e != 0 {
+		c.Log.Debugf("ctx %d: IOCTL_SIMPLE seqno %d: %s: %v", c.ID, q.Hdr.Seqno, op.Name, e)
+		binary.NativeEndian.PutUint32(rsp[wire.RspSize:], ^uint32(0))
+	}
+	copy(rsp[ioctlSimpleRspSize:], b)
+	return nil
+}
+
+// getParam: with a length, value is a pointer into the guest's memory.
+func (c *Context) getParam(p *param) syscall.Errno {
+	if p.Len != 0 {
+		return syscall.EINVAL
+	}
+	return opGetParam.Do(&c.Dev.FD, p)
+}
+
+func (c *Context) getParamOld(p *oldParam) syscall.Errno { return opGetParamOld.Do(&c.Dev.FD, p) }
+
+func (c *Context) submitqueueNew(q *submitqueue) syscall.Errno {
+	e := opSubmitqueueNew.Do(&c.Dev.FD, q)
+	if e == 0 && q.Prio < c.rings && q.ID != 0 {
+		c.queues[q.ID] = q.Prio + 1
+	}
+	return e
+}
+
+func (c *Context) submitqueueClose(id *uint32) syscall.Errno {
+	e := opSubmitqueueClose.Do(&c.Dev.FD, id)
+	if e == 0 {
+		delete(c.queues, *id)
+	}
+	return e
+}
+
+// gemNew allocates a buffer at the guest's address and parks it under its
+// blob_id. A failure is counted and ends the batch.
+func (c *Context) gemNew(q *gemNewReq, _ wire.Tail, _ *wire.None) error {
+	err := c.allocate(q)
+	if err != nil {
+		c.CountError()
+	}
+	return err
+}
+
+func (c *Context) allocate(q *gemNewReq) error {
+	if err := c.Objects.CanAddBlob(q.BlobID); err != nil {
+		return err
+	}
+	bo := gemNew{Size: q.Size.get(), Flags: q.Flags}
+	if err := opGemNew.Try(&c.Dev.FD, &bo); err != nil {
+		return err
+	}
+	c.Objects.AddBlob(&resources.Object{BlobID: q.BlobID, Handle: bo.Handle, Flags: q.Flags, Size: q.Size.get()})
+	if err := c.setIova(bo.Handle, q.Iova.get()); err != nil {
+		c.Objects.RemoveBlob(q.BlobID)
+		return err
+	}
+	return nil
+}
+
+func (c *Context) setIova(handle uint32, iova uint64) error {
+	return opGemInfo.Try(&c.Dev.FD, &gemInfo{Handle: handle, Info: infoSetIova, Value: iova})
+}
+
+// gemSetIova gives a buffer its GPU address, or with 0 takes it.
+func (c *Context) gemSetIova(q *gemSetIovaReq, _ wire.Tail, _ *wire.None) error {
+	var err error
+	if h := c.Objects.Handle(q.ResID); h == 0 {
+		err = fmt.Errorf("unknown resource %d", q.ResID)
+	} else {
+		err = c.setIova(h, q.Iova.get())
+	}
+	if err != nil {
+		c.counted("GEM_SET_IOVA", q.Hdr.Seqno, err)
+	}
+	return nil
+}
+
+// counted logs and counts an error that has no response to travel in.
+func (c *Context) counted(ccmd string, seqno uint32, err error) {
+	c.Log.Warnf("ctx %d: %s seqno %d: %v", c.ID, ccmd, seqno, err)
+	c.CountError()
+}
+
+// gemCPUPrep asks whether the CPU may touch a buffer; it never waits.
+func (c *Context) gemCPUPrep(q *gemCPUPrepReq, _ wire.Tail, r *retRsp) error {
+	a := cpuPrep{Handle: c.Objects.Handle(q.ResID), Op: q.Op | prepNosync}
+	if c.boost {
+		a.Op |= prepBoost
+	}
+	r.Ret = ret(opGemCPUPrep.Do(&c.Dev.FD, &a))
+	return nil
+}
+
+// gemSetName is for people who look at the kernel's debug files; failures do
+// not matter to the guest.
+func (c *Context) gemSetName(q *gemSetNameReq, t wire.Tail, _ *wire.None) error {
+	if q.Len > t.Len() {
+		return fmt.Errorf("name of %d bytes in a payload of %d: %w", q.Len, t.Len(), syscall.EINVAL)
+	}
+	if q.Len > maxName {
+		return nil
+	}
+	if err := c.Scratch.Grow(maxName); err != nil {
+		return err
+	}
+	name := c.Scratch.Bytes()[:q.Len]
+	t.CopyTo(name, 0)
+	opGemInfo.Do(&c.Dev.FD, &gemInfo{
+		Handle: c.Objects.Handle(q.ResID), Info: infoSetName, Value: uint64(drm.Addr(name)), Len: q.Len,
+	})
+	return nil
+}
+
+// gemUpload writes to a buffer before the guest has it mapped.
+func (c *Context) gemUpload(q *gemUploadReq, t wire.Tail, _ *wire.None) error {
+	if q.Pad != 0 || q.Len > t.Len() {
+		return fmt.Errorf("%d bytes in a payload of %d: %w", q.Len, t.Len(), syscall.EINVAL)
+	}
+	obj := c.Objects.Get(q.ResID)
+	if obj == nil {
+		return fmt.Errorf("unknown resource %d: %w", q.ResID, syscall.ENOENT)
+	}
+	if uint64(q.Off)+uint64(q.Len) > obj.Size {
+		return fmt.Errorf("%d bytes at %d of a buffer of %d: %w", q.Len, q.Off, obj.Size, syscall.EFAULT)
+	}
+	if !obj.Upload.Valid() {
+		off, err := c.MapOffset(obj)
+		if err != nil {
+			return err
+		}
+		if obj.Upload, err = drm.Map(&c.Dev.FD, off, obj.Size); err != nil {
+			return err
+		}
+	}
+	t.CopyTo(obj.Upload.Bytes()[q.Off:][:q.Len], 0)
+	return nil
+}
+
+// submitqueueQuery: the kernel writes to the private reply, never to the guest.
+func (c *Context) submitqueueQuery(q *submitqueueQueryReq, m *wire.Call) error {
+	if q.Len > wire.MaxReply {
+		return fmt.Errorf("%d bytes wanted: %w", q.Len, syscall.ENOMEM)
+	}
+	rsp, err := m.Reply(submitqueueQueryRspSize + q.Len)
+	if err != nil {
+		return err
+	}
+	a := submitqueueQuery{
+		Data: drm.Addr(rsp[submitqueueQueryRspSize:]), ID: q.QueueID, Param: q.Param, Len: q.Len,
+	}
+	e := opSubmitqueueQuery.Do(&c.Dev.FD, &a)
+	binary.NativeEndian.PutUint32(rsp[4:], uint32(ret(e)))
+	binary.NativeEndian.PutUint32(rsp[8:], a.Len)
+	return nil
+}
+
+// waitFence asks whether a fence of a queue has signalled; a timeout of now is
+// the kernel's way to poll.
+func (c *Context) waitFence(q *waitFenceReq, _ wire.Tail, r *retRsp) error {
+	now := drm.Monotonic()
+	a := waitFence{Fence: q.Fence, QueueID: q.QueueID, Timeout: timespec{Sec: now / 1e9, Nsec: now % 1e9}}
+	if c.boost {
+		a.Flags = waitBoost
+	}
+	r.Ret = ret(opWaitFence.Do(&c.Dev.FD, &a))
+	return nil
+}
+
+// setDebuginfo names the guest process in the kernel's crash dumps.
+func (c *Context) setDebuginfo(q *setDebuginfoReq, t wire.Tail, _ *wire.None) error {
+	const fixed = 24
+	if fixed+uint64(q.CommLen)+uint64(q.CmdlineLen) > uint64(q.Hdr.Len) {
+		return fmt.Errorf("strings of %d and %d bytes in a message of %d: %w", q.CommLen, q.CmdlineLen, q.Hdr.Len, syscall.ENOSPC)
+	}
+	if err := c.setString(paramComm, t, 0, q.CommLen); err != nil {
+		return err
+	}
+	return c.setString(paramCmdline, t, q.CommLen, q.CmdlineLen)
+}
+
+func (c *Context) setString(nr uint32, t wire.Tail, off, n uint32) error {
+	if n > maxString {
+		return nil // the kernel would refuse it, which the guest never hears of
+	}
+	if err := c.Scratch.Grow(maxString); err != nil {
+		return err
+	}
+	s := c.Scratch.Bytes()[:n]
+	t.CopyTo(s, off)
+	opSetParam.Do(&c.Dev.FD, &param{Pipe: pipe3D0, Param: nr, Value: uint64(drm.Addr(s)), Len: n})
+	return nil
+}
