@@ -1,0 +1,74 @@
+#!/bin/sh
+# lib.sh: builds build/libvirglrenderer.so.1 and its debug info build/libvirglrenderer.so.1.debug (gdb finds it by itself).
+# Environment: OVERLAY=off uses the standard library unedited; GOARCH=arm64 CC=aarch64-linux-gnu-gcc builds for arm64.
+set -eu
+
+fail() {
+    echo "lib.sh: $*" >&2
+    exit 1
+}
+
+case "$*" in
+"" | "--race no") ;;
+*) fail "there are no options: the race detector cannot be loaded in a shared library, use \`go test -race\`" ;;
+esac
+
+build=$(cd "$(dirname "$0")" && pwd)
+cd "$build/.."
+name=libvirglrenderer.so.1
+obj=$build/_obj # the underscore hides its Go files from ./...
+linked=$obj/$name
+export CGO_ENABLED=1 CC="${CC:-$(go env CC)}"
+mkdir -p "$obj"
+
+overlay=
+if [ "${OVERLAY:-on}" != off ]; then
+    "$build/overlay.sh" "$obj/overlay"
+    overlay=-overlay=$obj/overlay/overlay.json
+fi
+
+# Signals: no preemption signals. Seccomp jails: no cgroup files, at start or later. Stacks: goroutines that serve host
+# threads keep theirs (capi/boot.c).
+settings=asyncpreemptoff=1,containermaxprocs=0,updatemaxprocs=0,gcshrinkstackoff=1
+
+# go build does not know what is inside the linker's scripts.
+[ -z "$(find "$build/defer.lds" "$build/exports.map" -newer "$linked" 2>/dev/null)" ] || rm -f "$linked"
+
+go build -buildmode=c-shared -trimpath -buildvcs=false ${overlay:+"$overlay"} -o "$linked" -ldflags "
+    -X runtime.godebugDefault=$settings
+    -extldflags '-fuse-ld=bfd \"-Wl,-T,$build/defer.lds\" \"-Wl,--version-script=$build/exports.map\" -Wl,-soname,$name
+        -Wl,-z,defs -Wl,-z,now -Wl,-z,nodelete -Wl,--wrap=pthread_getattr_np'" ./capi
+
+# ---- what the build must have achieved
+
+# Exactly one pointer to the runtime's entry point, in the slot that boot.c calls and so not in .init_array.
+entry=_rt0_$(go env GOARCH)_linux_lib
+set -- $(nm "$linked" | awk -v e="$entry" '$3 == e { rt0 = $1 } $3 == "__go_rt0_slot" { slot = $1 } END { print rt0, slot }')
+[ $# -eq 2 ] || fail "$entry or __go_rt0_slot is missing: build/defer.lds no longer fits this Go version"
+at=$(readelf -rW "$linked" | awk -v e="$(echo "$1" | sed 's/^0*//')" '$3 ~ /_RELATIVE$/ && $4 == e { print $1 }' | xargs)
+[ "$at" = "$2" ] || fail "$entry is called from ${at:-nowhere}, not from $2 alone: Go would start when the library is loaded"
+
+dynamic=$(readelf -dW "$linked")
+has() { echo "$dynamic" | grep -q "$1"; }
+has "(SONAME).*\[$name\]" || fail "the soname is not $name"
+! has TEXTREL || fail "the library has text relocations"
+has "(FLAGS_1).*NOW.*NODELETE" || fail "the library is not marked NOW and NODELETE"
+grep -qaF "$settings" "$linked" || fail "the runtime settings are not baked in"
+
+sed -n 's/^ *\(virgl_[a-z0-9_]*\);$/\1/p' "$build/exports.map" | LC_ALL=C sort > "$obj/exports.want"
+nm -D --defined-only "$linked" | awk '{ print $3 }' | LC_ALL=C sort > "$obj/exports.have"
+missing=$(LC_ALL=C comm -23 "$obj/exports.want" "$obj/exports.have" | xargs)
+extra=$(LC_ALL=C comm -13 "$obj/exports.want" "$obj/exports.have" | xargs)
+[ -z "$missing" ] || fail "not exported, so not defined in capi: $missing"
+[ -z "$extra" ] || fail "exported but not in build/exports.map: $extra"
+
+# ---- split the debug info off; a file that did not change is not touched
+
+objcopy=$($CC -print-prog-name=objcopy)
+cd "$obj"
+mkdir -p split
+"$objcopy" --only-keep-debug "$linked" split/$name.debug
+"$objcopy" --strip-all --add-gnu-debuglink=split/$name.debug "$linked" split/$name
+for file in $name.debug $name; do
+    cmp -s split/$file "$build/$file" || mv split/$file "$build/$file"
+done
