@@ -110,14 +110,11 @@ func (r *Renderer) reap(c *context) {
 	c.free()
 }
 
-// free closes what the context holds, after its fences are gone.
+// free closes what the context holds. Its fences are gone already.
 func (c *context) free() {
 	c.in.Close()
 	for i := range c.out {
 		c.out[i].Close()
-	}
-	if c.Fences != nil {
-		c.Fences.Destroy()
 	}
 	c.shmem.Unmap()
 	c.Objects.Clear()

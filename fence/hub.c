@@ -52,7 +52,7 @@ void vd_hub_release(struct vd_hub *hub)
 void vd_hub_free(struct vd_hub *hub)
 {
     vd_waiter_stop(hub);
-    if (!hub->abandoned)
+    if (!hub->last_waiter)
         vd_hub_release(hub);
 }
 

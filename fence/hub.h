@@ -1,5 +1,5 @@
 // Fences of all contexts: per-ring timelines, the table of pending fences by
-// id, and the one thread that waits for the GPU. Written in C because the path
+// id, and the thread that waits for the GPU. Written in C because the path
 // from a signalled sync_file to the VMM's callback must not pass through the Go
 // scheduler: docs/fences.md has the measurements.
 //
@@ -22,6 +22,8 @@
 #include <stdint.h>
 
 #define VD_RINGS 64
+#define VD_WAITERS 2              // the second starts when a callback is slow
+#define VD_SLOW_NS 1000000ull     // what slow means
 #define VD_CHECK_NS 5000000000ull  // how often the waiter looks around
 #define VD_HUNG_NS 10000000000ull // a ring stuck this long is reported
 
@@ -74,6 +76,12 @@ struct vd_slot {
     uint32_t generation;
 };
 
+struct vd_waiter {
+    struct vd_hub *hub;
+    pthread_t thread;
+    uint64_t busy_since; // atomic; ns, when it began to deliver; 0: it waits
+};
+
 struct vd_hub {
     pthread_mutex_t lock;
     pthread_cond_t idle; // some timeline stopped delivering
@@ -88,11 +96,11 @@ struct vd_hub {
     int last; // a signalled sync_file, or -1
 
     int epoll, wake;
-    pthread_t waiter;
-    bool waiting;   // the waiter runs
-    bool deep;      // it sleeps without a timeout
-    bool stop;
-    bool abandoned; // it frees the hub itself
+    struct vd_waiter waiters[VD_WAITERS];
+    uint32_t running;              // waiters that were started; atomic
+    bool deep;                     // they sleep without a timeout
+    bool stop;                     // atomic
+    struct vd_waiter *last_waiter; // frees the hub itself: it was closed by a callback there
 };
 
 // Hub. new returns NULL and sets errno. free expects no contexts.
@@ -120,12 +128,13 @@ int vd_fence_signalled(struct vd_hub *hub);
 // Between the files of this package.
 void vd_hub_release(struct vd_hub *hub);
 int vd_waiter_start(struct vd_hub *hub);
+bool vd_waiter_slow(struct vd_hub *hub);
 void vd_waiter_stop(struct vd_hub *hub);
 int vd_waiter_arm(struct vd_hub *hub, uint64_t key, int fd, bool again);
 void vd_waiter_disarm(struct vd_hub *hub, int fd);
 void vd_waiter_wake(struct vd_hub *hub);
 void vd_timeline_event(struct vd_hub *hub, uint64_t key);
-bool vd_timeline_check(struct vd_hub *hub, uint64_t now);
+bool vd_timeline_check(struct vd_hub *hub, uint64_t now, uint64_t min_age);
 bool vd_table_insert(struct vd_hub *hub, struct vd_fence *fence);
 void vd_table_remove(struct vd_hub *hub, struct vd_fence *fence);
 struct vd_fence *vd_table_find(struct vd_hub *hub, uint64_t id);

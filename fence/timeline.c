@@ -239,8 +239,10 @@ int vd_fence_add(struct vd_hub *hub, uint64_t key, uint32_t ring, uint64_t id, i
     ctx = find(hub, key);
     if (!ctx || ring >= ctx->rings)
         r = -EINVAL;
-    else if (fd >= 0 && !hub->waiting)
+    else if (fd >= 0 && hub->running == 0)
         r = vd_waiter_start(hub);
+    else if (hub->running == 1 && vd_waiter_slow(hub))
+        vd_waiter_start(hub);
     if (!r && !(f = new_fence(hub)))
         r = -ENOMEM;
     if (r) {
@@ -283,10 +285,10 @@ void vd_timeline_event(struct vd_hub *hub, uint64_t key)
     pthread_mutex_unlock(&hub->lock);
 }
 
-// The waiter's look around: asks again for every head that is pending for long,
-// in case its event was lost, and reports hung rings once. Returns false when
+// The waiter's look around: asks again for every head that is pending for
+// min_age ns, in case its event was lost or lies with a waiter that is busy, and reports hung rings once. Returns false when
 // nothing is pending; the next one armed then wakes the waiter.
-bool vd_timeline_check(struct vd_hub *hub, uint64_t now)
+bool vd_timeline_check(struct vd_hub *hub, uint64_t now, uint64_t min_age)
 {
     bool pending = false;
 
@@ -298,7 +300,7 @@ bool vd_timeline_check(struct vd_hub *hub, uint64_t now)
             uint64_t age = now > t->armed_at ? now - t->armed_at : 0;
 
             pending |= t->armed >= 0;
-            if (t->armed < 0 || t->delivering || ctx->dead || age < VD_CHECK_NS)
+            if (t->armed < 0 || t->delivering || ctx->dead || age < min_age)
                 continue;
             if (age >= VD_HUNG_NS && !t->hang_reported) {
                 uint32_t id = ctx->id;

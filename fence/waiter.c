@@ -1,5 +1,7 @@
-// The waiter: one thread for all contexts, started with the first GPU fence. It
-// sleeps in epoll on the heads of the timelines and delivers what signals.
+// The waiters. One thread is started with the first GPU fence: it sleeps in epoll
+// on the heads of the timelines and delivers what signals. A second joins it on
+// the same epoll once a callback took long, so that a VMM that is slow for one
+// context does not hold up the others.
 #include "hub.h"
 
 #include <errno.h>
@@ -11,42 +13,70 @@
 
 #define WAKE UINT64_MAX // the wake fd's key
 
+bool vd_waiter_slow(struct vd_hub *hub)
+{
+    uint64_t since = __atomic_load_n(&hub->waiters[0].busy_since, __ATOMIC_RELAXED);
+
+    return since && vd_now() > since + VD_SLOW_NS;
+}
+
+static void deliver(struct vd_waiter *w, const struct epoll_event *events, int n, uint64_t now)
+{
+    struct vd_hub *hub = w->hub;
+
+    __atomic_store_n(&w->busy_since, now, __ATOMIC_RELAXED);
+    for (int i = 0; i < n; i++) {
+        if (events[i].data.u64 != WAKE) {
+            vd_timeline_event(hub, events[i].data.u64);
+        } else if (!__atomic_load_n(&hub->stop, __ATOMIC_ACQUIRE)) { // else the others need it
+            eventfd_t count;
+
+            eventfd_read(hub->wake, &count);
+        }
+    }
+    if (__atomic_load_n(&hub->running, __ATOMIC_RELAXED) == 1 && vd_waiter_slow(hub)) {
+        pthread_mutex_lock(&hub->lock);
+        if (hub->running == 1 && !hub->stop)
+            vd_waiter_start(hub);
+        pthread_mutex_unlock(&hub->lock);
+    }
+    __atomic_store_n(&w->busy_since, 0, __ATOMIC_RELAXED);
+}
+
 static void *wait_for_gpu(void *arg)
 {
-    struct vd_hub *hub = arg;
+    struct vd_waiter *w = arg;
+    struct vd_hub *hub = w->hub;
     struct epoll_event events[64];
     uint64_t checked = vd_now();
     bool pending = true;
 
+    if (w != &hub->waiters[0])
+        vd_timeline_check(hub, checked, 0); // events the first has taken and not come to
     while (!__atomic_load_n(&hub->stop, __ATOMIC_ACQUIRE)) {
-        int n = epoll_wait(hub->epoll, events, 64, pending ? (int)(VD_CHECK_NS / 1000000) : -1);
-        uint64_t now;
+        // One event at a time for two waiters: what the other could deliver
+        // must not wait behind a slow callback here.
+        int max = __atomic_load_n(&hub->running, __ATOMIC_RELAXED) > 1 ? 1 : 64;
+        int n = epoll_wait(hub->epoll, events, max, pending ? (int)(VD_CHECK_NS / 1000000) : -1);
+        uint64_t now = vd_now();
 
-        for (int i = 0; i < n; i++) {
-            if (events[i].data.u64 == WAKE) {
-                eventfd_t count;
-
-                eventfd_read(hub->wake, &count);
-            } else {
-                vd_timeline_event(hub, events[i].data.u64);
-            }
-        }
-        now = vd_now();
+        deliver(w, events, n, now);
+        pending = true;
         if (n == 0 || now - checked >= VD_CHECK_NS) {
             checked = now;
-            pending = vd_timeline_check(hub, now);
-        } else {
-            pending = true;
+            pending = vd_timeline_check(hub, now, VD_CHECK_NS);
         }
     }
-    if (hub->abandoned)
+    if (hub->last_waiter == w)
         vd_hub_release(hub);
     return NULL;
 }
 
+// With the lock held.
 int vd_waiter_start(struct vd_hub *hub)
 {
     struct epoll_event ev = { .events = EPOLLIN, .data.u64 = WAKE };
+    struct vd_waiter *w = &hub->waiters[hub->running];
     pthread_attr_t attr;
     sigset_t all, old;
     int r;
@@ -59,33 +89,42 @@ int vd_waiter_start(struct vd_hub *hub)
         if (epoll_ctl(hub->epoll, EPOLL_CTL_ADD, hub->wake, &ev))
             return -errno;
     }
+    w->hub = hub;
     pthread_attr_init(&attr);
     pthread_attr_setstacksize(&attr, 512 * 1024); // the VMM's callbacks run on it
     sigfillset(&all);
     pthread_sigmask(SIG_SETMASK, &all, &old);
-    r = pthread_create(&hub->waiter, &attr, wait_for_gpu, hub);
+    r = pthread_create(&w->thread, &attr, wait_for_gpu, w);
     pthread_sigmask(SIG_SETMASK, &old, NULL);
     pthread_attr_destroy(&attr);
     if (r)
         return -r;
-    pthread_setname_np(hub->waiter, "virgldrm-fence");
-    hub->waiting = true;
+    pthread_setname_np(w->thread, "virgldrm-fence");
+    __atomic_store_n(&hub->running, hub->running + 1, __ATOMIC_RELAXED);
     return 0;
 }
 
 void vd_waiter_stop(struct vd_hub *hub)
 {
-    if (!hub->waiting)
-        return;
+    uint32_t running;
+
+    pthread_mutex_lock(&hub->lock);
     __atomic_store_n(&hub->stop, true, __ATOMIC_RELEASE);
-    if (pthread_equal(hub->waiter, pthread_self())) {
-        // Called from a callback: the thread cannot wait for itself.
-        hub->abandoned = true;
-        pthread_detach(hub->waiter);
-        return;
+    running = hub->running;
+    if (running)
+        vd_waiter_wake(hub);
+    pthread_mutex_unlock(&hub->lock);
+    for (uint32_t i = 0; i < running; i++) {
+        struct vd_waiter *w = &hub->waiters[i];
+
+        if (pthread_equal(w->thread, pthread_self())) {
+            // Called from a callback: the thread cannot wait for itself.
+            hub->last_waiter = w;
+            pthread_detach(w->thread);
+        } else {
+            pthread_join(w->thread, NULL);
+        }
     }
-    eventfd_write(hub->wake, 1);
-    pthread_join(hub->waiter, NULL);
 }
 
 // Watches fd for its timeline, once; again re-arms one that is registered.

@@ -179,7 +179,7 @@ func (g *guest) submit(queue, seq uint32, res ...uint32) {
 func submitWords(queue, seq uint32, res ...uint32) []uint32 {
 	w := []uint32{0x10, queue, uint32(len(res)), 0, seq}
 	for _, r := range res {
-		w = append(w, 1, r, 0, 0)
+		w = append(w, 3, r, 0, 0) // read and written
 	}
 	return w
 }

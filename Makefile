@@ -1,0 +1,71 @@
+# virgldrm. `make help` lists what there is; artefacts go to build/.
+
+LIB    := build/libvirglrenderer.so.1
+SIM    := build/libdrmsim.so
+REPLAY := build/replay
+
+CC      ?= gcc
+CFLAGS  := -std=gnu11 -O2 -g -Wall -Wextra -Wshadow -Werror
+COMPILE  = echo "CC    $@"; $(CC) $(CFLAGS)
+RECORDS := turnip-vulkaninfo turnip-vktest caps console
+REPLAYS := $(RECORDS:%=testdata/recordings/%.vrec.xz)
+
+# GPU jobs take as long as they did when the recordings were made.
+WITH_SIM := DRMSIM_GPU_US=300 LD_PRELOAD=$(CURDIR)/$(SIM) VIRGLDRM_CRASH_ON_PANIC=1
+
+help: ## list the targets
+	@grep -E '^[a-z-]+:.*##' $(MAKEFILE_LIST) | sed 's/:.*## /\t/' | expand -t 12
+
+demo: ## a real guest's traffic through the library, on a simulated GPU
+	@build/deps.sh demo
+	@$(MAKE) --no-print-directory lib $(SIM) $(REPLAY)
+	@$(WITH_SIM) $(REPLAY) --lib $(LIB) --page $(REPLAYS)
+
+test: ## everything that proves the product
+	@build/deps.sh test
+	@$(MAKE) --no-print-directory lib $(SIM)
+	@MAKE=$(MAKE) tests/run.sh vet go-test sim-test boot replays shim
+
+lib: ## build/libvirglrenderer.so.1
+	@build/lib.sh
+
+sim: $(SIM) ## the simulated kernel, build/libdrmsim.so
+
+$(SIM): $(wildcard tests/sim/*.c tests/sim/*.h)
+	@$(COMPILE) -fPIC -shared -o $@ $(filter %.c,$^) -ldl -lpthread
+
+$(REPLAY): $(wildcard tests/c/replay*.c tests/c/vrec.c tests/c/*.h include/*.h tests/sim/drmsim.h)
+	@$(COMPILE) -Iinclude -Itests/sim -o $@ $(filter %.c,$^) -ldl -lpthread
+
+BOOTS := $(patsubst tests/c/%.c,build/%,$(wildcard tests/c/boot_*.c))
+build/boot_%: tests/c/boot_%.c include/virgl_renderer_drm.h
+	@$(COMPILE) -Iinclude -o $@ $< -ldl -lpthread
+
+vet: ## formatting and go vet
+	@test -z "$$(gofmt -l .)" || { echo "run gofmt on:"; gofmt -l .; exit 1; }
+	@go vet ./...
+
+go-test: sim ## Go tests with the race detector, on the simulated kernel
+	go test -race -shuffle=on ./...
+
+sim-test: $(SIM) build/sim-selftest ## the simulated kernel against the rules of the real one
+	LD_PRELOAD=$(CURDIR)/$(SIM) build/sim-selftest
+build/sim-selftest: tests/sim/selftest/selftest.c tests/sim/drmsim.h
+	@$(COMPILE) -Itests/sim -o $@ $< -ldl -lpthread
+
+boot: lib $(SIM) $(BOOTS) ## loading, forking, racing inits, signals
+	@for b in $(BOOTS); do echo "== $$b"; $(WITH_SIM) $$b $(CURDIR)/$(LIB) || exit 1; done
+
+replays: lib $(SIM) $(REPLAY) build/libbreaker.so ## recordings of real guests agree in every answer
+	@$(WITH_SIM) tests/c/replay_breaks.sh $(REPLAY) build/libbreaker.so testdata/recordings/turnip-vktest.vrec.xz
+	@$(WITH_SIM) $(REPLAY) --lib $(LIB) $(REPLAYS)
+build/libbreaker.so: tests/c/breaker.c | lib
+	@$(COMPILE) -Iinclude -fPIC -shared -o $@ $< -Wl,--no-as-needed $(LIB) -Wl,-rpath,'$$ORIGIN' -ldl
+
+shim: lib ## the library on Mesa's own simulated Adreno
+	@tests/shim/run.sh build
+
+clean: ## remove what was built
+	git clean -fdqX build
+
+.PHONY: help demo test lib sim vet go-test sim-test boot replays shim clean
