@@ -79,7 +79,7 @@ func (r *Renderer) contextBlob(c *context, a *BlobArgs, s *resources.Resource) (
 	s.Kind, s.Creator = resources.Opaque, c.ID
 	if a.Flags&wire.BlobShareable != 0 {
 		if s.FD, err = c.Dev.Export(obj.Handle); err != nil {
-			return fmt.Errorf("%w (%w)", err, syscall.EINVAL)
+			return coded(syscall.EINVAL, err)
 		}
 		s.Kind = resources.Dmabuf
 	}

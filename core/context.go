@@ -135,9 +135,6 @@ func (r *Renderer) Submit(id uint32, batch []byte) error {
 	return r.run(c, batch)
 }
 
-// ErrNoContext says that a context id is unknown.
-var ErrNoContext = fmt.Errorf("unknown context: %w", syscall.EINVAL)
-
 func (r *Renderer) run(c *context, batch []byte) (err error) {
 	if c.lost {
 		return syscall.EIO

@@ -60,9 +60,6 @@ func (r *Renderer) SubmitAfter(id uint32, batch []byte, fences []uint64) error {
 	return r.run(c, batch)
 }
 
-// ErrMerge says that an in-fence could not be added.
-var ErrMerge = errors.New("in-fence lost")
-
 // AttachFence makes the context's next kernel submission wait for a sync_file.
 // It takes fd unless the context is unknown.
 func (r *Renderer) AttachFence(ctx uint32, fd int) error {

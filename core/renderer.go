@@ -141,7 +141,7 @@ func (r *Renderer) openProbe(g *gpu) (*drm.Device, error) {
 	if g.path = r.cfg.RenderNode; g.path != "" {
 		dev, err := drm.Open(g.path)
 		if err != nil {
-			return nil, fmt.Errorf("%w: check VIRGLDRM_RENDER_NODE and the node's permissions (%w)", err, syscall.ENODEV)
+			return nil, coded(syscall.ENODEV, fmt.Errorf("%w: check VIRGLDRM_RENDER_NODE and the node's permissions", err))
 		}
 		return dev, nil
 	}

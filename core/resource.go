@@ -9,10 +9,6 @@ import (
 	"virgldrm/wire"
 )
 
-// errCannotMap says that a resource is of a kind map_fixed is not for; VMMs try
-// resource_map then.
-var errCannotMap = fmt.Errorf("cannot be mapped at a fixed address: %w", syscall.EOPNOTSUPP)
-
 // get returns a resource or EINVAL.
 func (r *Renderer) get(res uint32) (*resources.Resource, error) {
 	if s := r.resources.Get(res); s != nil {
@@ -184,9 +180,6 @@ func (r *Renderer) CreateClassic(res uint32, iov resources.Iov) error {
 	return nil
 }
 
-// ErrInUse says that a resource id is taken.
-var ErrInUse = fmt.Errorf("resource id in use: %w", syscall.EINVAL)
-
 // Transfer checks a transfer to or from a resource and has nothing to copy.
 // ErrNative: the context is a native one, which has no transfers.
 func (r *Renderer) Transfer(res, ctx uint32) error {
@@ -207,9 +200,6 @@ func (r *Renderer) Transfer(res, ctx uint32) error {
 	}
 	return nil
 }
-
-// ErrNative says that a call is not for native contexts.
-var ErrNative = fmt.Errorf("native contexts have no transfers: %w", syscall.EPERM)
 
 // AttachIov gives a resource guest pages; it must have none.
 func (r *Renderer) AttachIov(res uint32, iov resources.Iov) error {

@@ -68,7 +68,12 @@ type Error struct {
 	Err syscall.Errno
 }
 
-func (e *Error) Error() string { return fmt.Sprintf("%s: %v", e.Op, e.Err) }
+func (e *Error) Error() string {
+	if e.Err == syscall.EMFILE {
+		return fmt.Sprintf("%s: %v: raise the process's RLIMIT_NOFILE (ulimit -n)", e.Op, e.Err)
+	}
+	return fmt.Sprintf("%s: %v", e.Op, e.Err)
+}
 func (e *Error) Unwrap() error { return e.Err }
 
 // errno turns a C result into an errno, 0 for success.

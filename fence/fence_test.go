@@ -212,6 +212,28 @@ func ready(t *testing.T, fd int) bool {
 	return n == 1
 }
 
+// While the embedder is slow with one context, another thread takes over for the
+// others: the next call notices and starts it.
+func TestSlowCallbackDelaysItsContextOnly(t *testing.T) {
+	h := newHub(t)
+	defer h.Close()
+	slow, quick := newContext(t, h, 7, 2), newContext(t, h, 8, 2)
+	defer slow.Destroy()
+	defer quick.Destroy()
+	simtest.Slow(7, 300*time.Millisecond)
+	defer simtest.Slow(0, 0)
+	a, b, c := newJob(t), newJob(t), newJob(t)
+	add(t, slow, 1, 1, a.file(t))
+	add(t, quick, 1, 2, b.file(t))
+	a.finish(t)
+	time.Sleep(20 * time.Millisecond) // the waiter is in the slow callback now
+	add(t, slow, 1, 3, c.file(t))
+	c.finish(t)
+	b.finish(t)
+	expect(t, done(8, 1, 2))
+	expect(t, done(8, 1, 2), done(7, 1, 1), done(7, 1, 3))
+}
+
 // Many contexts, rings and jobs that finish in any order, some contexts
 // destroyed under way: each fence exactly once, each ring in order.
 func TestStorm(t *testing.T) {

@@ -110,11 +110,20 @@ static void retire(struct vd_fence_ctx *ctx, struct vd_timeline *t, struct vd_fe
 
     if (armed)
         t->armed = -1;
+    if (armed && hub->last < 0) {
+        // The first to signal: from its report on there is one to hand out.
+        vd_waiter_disarm(hub, f->fd);
+        armed = false;
+    }
+    if (signalled && f->fd >= 0 && hub->last < 0) {
+        hub->last = f->fd;
+        unused = -1;
+    }
     pthread_mutex_unlock(&hub->lock);
     hub->ops.retired(id, ring, f->id);
     if (armed)
         vd_waiter_disarm(hub, f->fd); // while the number is still ours
-    if (signalled && f->fd >= 0) {
+    if (signalled && unused >= 0) {
         pthread_mutex_lock(&hub->lock);
         unused = hub->last;
         hub->last = f->fd;

@@ -36,6 +36,7 @@ func newRenderer(t testing.TB) (*core.Renderer, *logged) {
 	t.Cleanup(func() {
 		r.Close()
 		simtest.Control(t, "reset")
+		simtest.Settle(t)
 	})
 	return r, l
 }

@@ -12,6 +12,7 @@ package simtest
 #include <stdint.h>
 #include <stdlib.h>
 #include <string.h>
+#include <unistd.h>
 
 #include "../../tests/sim/drmsim.h"
 
@@ -46,8 +47,17 @@ static unsigned logged;
 static pthread_mutex_t lock = PTHREAD_MUTEX_INITIALIZER;
 static pthread_cond_t changed = PTHREAD_COND_INITIALIZER;
 
+static uint32_t slow_ctx, slow_ms;
+static void set_slow(uint32_t ctx, uint32_t ms)
+{
+    __atomic_store_n(&slow_ms, ms, __ATOMIC_RELAXED);
+    __atomic_store_n(&slow_ctx, ctx, __ATOMIC_RELEASE);
+}
+
 static void on_retired(uint32_t ctx, uint32_t ring, uint64_t id)
 {
+    if (ctx == __atomic_load_n(&slow_ctx, __ATOMIC_ACQUIRE))
+        usleep(1000 * __atomic_load_n(&slow_ms, __ATOMIC_RELAXED));
     pthread_mutex_lock(&lock);
     if (logged < MAX_RETIRED)
         seen[logged++] = (struct retired){ ctx, ring, id };
@@ -208,6 +218,17 @@ func Counters() Live {
 	}
 }
 
+// Settle waits until the simulated kernel is empty: contexts with jobs in
+// flight are freed in the background.
+func Settle(t testing.TB) {
+	t.Helper()
+	for deadline := time.Now().Add(10 * time.Second); Counters() != (Live{}); time.Sleep(time.Millisecond) {
+		if time.Now().After(deadline) {
+			t.Fatalf("simulated objects left: %+v", Counters())
+		}
+	}
+}
+
 // Calls counts the calls of one kind since the process started, failed ones
 // included.
 func Calls(t testing.TB, kind string) uint64 {
@@ -237,6 +258,10 @@ func Callbacks() fence.Callbacks {
 	C.clear_retired()
 	return fence.Callbacks{Retired: uintptr(C.retired_address()), Hung: uintptr(C.hung_address())}
 }
+
+// Slow makes the callbacks of one context take that long, before the fence is
+// written down; context 0 ends it.
+func Slow(ctx uint32, d time.Duration) { C.set_slow(C.uint32_t(ctx), C.uint32_t(d.Milliseconds())) }
 
 // Retired returns what was retired since Callbacks, once there are at least n;
 // it gives up after ten seconds.
