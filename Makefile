@@ -24,7 +24,7 @@ demo: ## a real guest's traffic through the library, on a simulated GPU
 test: ## everything that proves the product
 	@build/deps.sh test
 	@$(MAKE) --no-print-directory lib $(SIM)
-	@MAKE=$(MAKE) tests/run.sh vet go-test sim-test boot replays shim
+	@MAKE=$(MAKE) tests/run.sh vet headers go-test sim-test boot replays shim
 
 lib: ## build/libvirglrenderer.so.1
 	@build/lib.sh
@@ -44,14 +44,18 @@ build/boot_%: tests/c/boot_%.c include/virgl_renderer_drm.h
 vet: ## formatting and go vet
 	@test -z "$$(gofmt -l .)" || { echo "run gofmt on:"; gofmt -l .; exit 1; }
 	@go vet ./...
+	@! go list -deps ./capi | grep '\..*/' | grep -v ^vendor/ || { echo "the library must not depend on the modules above"; exit 1; }
 
 go-test: sim ## Go tests with the race detector, on the simulated kernel
-	go test -race -shuffle=on ./...
+	go test -race -shuffle=on $$(go list ./... | grep -v /internal/headers)
+
+headers: ## our headers and structs against the distribution's and the kernel's
+	@go test -v -count=1 ./internal/headers
 
 sim-test: $(SIM) build/sim-selftest ## the simulated kernel against the rules of the real one
 	LD_PRELOAD=$(CURDIR)/$(SIM) build/sim-selftest
-build/sim-selftest: tests/sim/selftest/selftest.c tests/sim/drmsim.h
-	@$(COMPILE) -Itests/sim -o $@ $< -ldl -lpthread
+build/sim-selftest: $(wildcard tests/sim/selftest/*.[ch]) tests/sim/drmsim.h
+	@$(COMPILE) -Itests/sim -o $@ $(filter %.c,$^) -ldl -lpthread
 
 boot: lib $(SIM) $(BOOTS) ## loading, forking, racing inits, signals
 	@for b in $(BOOTS); do echo "== $$b"; $(WITH_SIM) $$b $(CURDIR)/$(LIB) || exit 1; done
@@ -68,4 +72,4 @@ shim: lib ## the library on Mesa's own simulated Adreno
 clean: ## remove what was built
 	git clean -fdqX build
 
-.PHONY: help demo test lib sim vet go-test sim-test boot replays shim clean
+.PHONY: help demo test lib sim vet headers go-test sim-test boot replays shim clean

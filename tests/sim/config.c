@@ -3,6 +3,7 @@
 #include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
+#include <unistd.h>
 
 #include "sim.h"
 
@@ -44,16 +45,17 @@ int sim_errno_value(const char *text)
 
 static void read_params(void)
 {
-    for (unsigned nr = 0; nr < 256; nr++) {
-        char name[32];
-        snprintf(name, sizeof(name), "DRMSIM_PARAM_%u", nr);
-        const char *value = env(name, NULL);
-        if (!value)
+    for (char **e = environ; e && *e; e++) {
+        unsigned nr;
+        int n = 0;
+        if (sscanf(*e, "DRMSIM_PARAM_%u=%n", &nr, &n) < 1 || !n || nr >= 256)
             continue;
-        bool fail = strcmp(value, "fail") == 0;
-        sim_config.params[nr].state = fail ? PARAM_FAIL : PARAM_VALUE;
-        if (!fail)
-            sim_config.params[nr].value = env_number(name, 0);
+        const char *value = *e + n;
+        char *end;
+        sim_config.params[nr].state = strcmp(value, "fail") ? PARAM_VALUE : PARAM_FAIL;
+        sim_config.params[nr].value = strtoull(value, &end, 0);
+        if (sim_config.params[nr].state == PARAM_VALUE && (*end || !*value))
+            log_line("%s: give a number or \"fail\"", *e);
     }
 }
 

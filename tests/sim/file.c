@@ -41,6 +41,7 @@ int file_open(int flags)
     }
     pthread_mutex_lock(&registry_lock);
     file->next = registry;
+    file->signalled_fd = registry ? registry->signalled_fd : eventfd_signalled(1);
     if (registry)
         registry->prev = file;
     registry = file;
@@ -75,6 +76,8 @@ void file_release(struct drm_file *file)
             node_put(&obj->node);
     }
     pthread_mutex_unlock(&file->lock);
+    if (!registry && file->signalled_fd >= 0)
+        sys_close(file->signalled_fd);
     pthread_mutex_unlock(&registry_lock); // held so long for the sake of fork
     free(file->handles.slots);
     free(file->syncobjs.slots);

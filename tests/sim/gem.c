@@ -16,6 +16,7 @@ pthread_mutex_t share_lock = PTHREAD_MUTEX_INITIALIZER;
 #define INO_BUCKETS 1024
 static struct bo *by_ino[INO_BUCKETS];
 static struct idtab by_offset;
+static unsigned mappable;
 #define OFFSET_SHIFT 36 // room for one buffer in the device's fake offset space
 
 int bo_new(uint64_t size, uint32_t flags, struct bo **out)
@@ -43,8 +44,13 @@ static void bo_unshare(struct bo *bo)
         *link = bo->next_ino;
         sys_close(bo->memfd);
     }
-    if (bo->map_offset)
+    if (bo->map_offset) {
         idtab_remove(&by_offset, (uint32_t)(bo->map_offset >> OFFSET_SHIFT));
+        if (--mappable == 0) {
+            free(by_offset.slots);
+            by_offset = (struct idtab){ 0 };
+        }
+    }
     pthread_mutex_unlock(&share_lock);
 }
 
@@ -143,8 +149,10 @@ int bo_map_offset(struct bo *bo, uint64_t *offset)
     if (!bo->map_offset) {
         uint32_t id;
         ret = idtab_add(&by_offset, bo, &id);
-        if (!ret)
+        if (!ret) {
             bo->map_offset = (uint64_t)id << OFFSET_SHIFT;
+            mappable++;
+        }
     }
     *offset = bo->map_offset;
     pthread_mutex_unlock(&share_lock);

@@ -47,12 +47,14 @@ static bool real(void)
 
 int sys_close(int fd)
 {
-    return (int)syscall(SYS_close, fd);
+    return real() ? real_close(fd) : (int)syscall(SYS_close, fd);
 }
 
 int sys_dup(int fd)
 {
-    return (int)syscall(SYS_fcntl, fd, F_DUPFD_CLOEXEC, 0);
+    int copy = real() ? real_fcntl(fd, F_DUPFD_CLOEXEC, 0)
+                      : (int)syscall(SYS_fcntl, fd, F_DUPFD_CLOEXEC, 0);
+    return copy < 0 ? -errno : copy;
 }
 
 int sys_ioctl(int fd, unsigned long request, void *arg)
@@ -216,7 +218,7 @@ SIM_EXPORT int close(int fd)
 {
     // Forget it first: afterwards the number may already be somebody else's.
     struct node *node = fdtab_known(fd) ? fdtab_take(fd) : NULL;
-    int ret = real() ? real_close(fd) : sys_close(fd);
+    int ret = sys_close(fd);
     if (node) {
         int saved = errno;
         node_put(node);

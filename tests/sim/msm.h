@@ -4,6 +4,8 @@
 
 #include "sim.h"
 
+#pragma GCC visibility push(hidden)
+
 #define PIPE_3D0 0x10
 
 struct msm_param { uint32_t pipe, param; uint64_t value; uint32_t len, pad; };
@@ -96,4 +98,5 @@ int msm_madvise(struct drm_file *file, void *arg);
 // msm_submit.c
 int msm_submit(struct drm_file *file, void *arg);
 
+#pragma GCC visibility pop
 #endif

@@ -51,12 +51,25 @@ static int check_flags(const struct msm_submit *args)
     return 0;
 }
 
+// The caller's entries may be shorter or longer than ours.
+static struct msm_submit_syncobj syncobj_entry(const struct msm_submit *args, uint64_t table,
+                                               uint32_t i)
+{
+    struct msm_submit_syncobj desc = { 0 };
+    size_t stride = args->syncobj_stride;
+    memcpy(&desc, (const char *)user(table) + i * stride,
+           stride < sizeof(desc) ? stride : sizeof(desc));
+    return desc;
+}
+
 static int get_deps(struct submit *s)
 {
     struct msm_submit *args = s->args;
     uint32_t syncobjs = args->flags & FLAG_SYNCOBJ_IN ? args->nr_in_syncobjs : 0;
     if (!syncobjs && !(args->flags & FLAG_FENCE_FD_IN))
         return 0;
+    if (syncobjs && !args->in_syncobjs)
+        return -EFAULT;
     s->deps = calloc((size_t)syncobjs + 1, sizeof(*s->deps));
     s->resets = calloc((size_t)syncobjs + 1, sizeof(*s->resets));
     if (!s->deps || !s->resets)
@@ -68,12 +81,7 @@ static int get_deps(struct submit *s)
         s->deps[s->dep_count++] = fence;
     }
     for (uint32_t i = 0; i < syncobjs; i++) {
-        struct msm_submit_syncobj desc = { 0 };
-        size_t stride = args->syncobj_stride;
-        if (!args->in_syncobjs)
-            return -EFAULT;
-        memcpy(&desc, (const char *)user(args->in_syncobjs) + i * stride,
-               stride < sizeof(desc) ? stride : sizeof(desc));
+        struct msm_submit_syncobj desc = syncobj_entry(args, args->in_syncobjs, i);
         if (desc.point)
             return -EOPNOTSUPP;
         if (desc.flags & ~SYNCOBJ_RESET)
@@ -95,16 +103,13 @@ static int get_outs(struct submit *s)
     uint32_t count = args->flags & FLAG_SYNCOBJ_OUT ? args->nr_out_syncobjs : 0;
     if (!count)
         return 0;
+    if (!args->out_syncobjs)
+        return -EFAULT;
     s->outs = calloc(count, sizeof(*s->outs));
     if (!s->outs)
         return -ENOMEM;
     for (uint32_t i = 0; i < count; i++) {
-        struct msm_submit_syncobj desc = { 0 };
-        size_t stride = args->syncobj_stride;
-        if (!args->out_syncobjs)
-            return -EFAULT;
-        memcpy(&desc, (const char *)user(args->out_syncobjs) + i * stride,
-               stride < sizeof(desc) ? stride : sizeof(desc));
+        struct msm_submit_syncobj desc = syncobj_entry(args, args->out_syncobjs, i);
         if (desc.flags)
             return -EINVAL;
         if (desc.point)
@@ -264,7 +269,7 @@ static int run(struct submit *s)
         if (!fence)
             return -ENOMEM;
     }
-    int fd = args->flags & FLAG_FENCE_FD_OUT ? fence_export(fence) : -1;
+    int fd = args->flags & FLAG_FENCE_FD_OUT ? fence_export(fence, s->file) : -1;
     struct msm_job *job = NULL;
     if (args->flags & FLAG_FENCE_FD_OUT && fd < 0)
         ret = fd;

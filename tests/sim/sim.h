@@ -81,7 +81,7 @@ static inline void stat_add(_Atomic int64_t *stat, int64_t n)
 // hooks.c: the C library below us.
 
 int sys_close(int fd);
-int sys_dup(int fd); // with CLOEXEC
+int sys_dup(int fd); // with CLOEXEC; -errno
 int sys_ioctl(int fd, unsigned long request, void *arg);
 void *sys_mmap(void *addr, size_t len, int prot, int flags, int fd, off_t offset);
 int64_t now_ns(void);
@@ -221,6 +221,7 @@ struct drm_file {
     atomic_uint faults;
     void *priv; // of the driver
     struct entity entities[SIM_MAX_RINGS];
+    int signalled_fd; // an eventfd to copy, the same one for all files
     struct drm_file *prev, *next; // registry
 };
 

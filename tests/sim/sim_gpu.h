@@ -44,8 +44,10 @@ static inline int fence_status(struct fence *fence)
 void fence_signal(struct fence *fence, int status); // gpu_lock held
 // gpu_lock held; false (and no call later) when it has already signalled.
 bool fence_wait_on(struct fence *fence, struct waiter *waiter);
-// A new fd on the fence, installed in the fd table, or -errno.
-int fence_export(struct fence *fence);
+// A new fd on the fence, installed in the fd table, or -errno. The caller has
+// the file, if any, open all the while.
+int fence_export(struct fence *fence, struct drm_file *file);
+int eventfd_signalled(int status);
 struct fence *fence_from_fd(int fd); // reference or NULL
 struct fence *fence_merge(struct fence *a, struct fence *b, const char *name);
 uint64_t fence_contexts(unsigned count); // the first of so many fresh ones

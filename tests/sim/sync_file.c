@@ -41,7 +41,7 @@ static int merge(struct fence *fence, struct merge_data *user)
     fence_put(other);
     if (!merged)
         return -ENOMEM;
-    int fd = fence_export(merged);
+    int fd = fence_export(merged, NULL);
     fence_put(merged);
     if (fd < 0)
         return fd;

@@ -110,7 +110,7 @@ int syncobj_to_fd(struct drm_file *file, void *arg)
     if (args->flags & SYNC_FILE) {
         struct fence *fence = syncobj_fence(obj);
         node_put(&obj->node);
-        args->fd = fence ? fence_export(fence) : -EINVAL;
+        args->fd = fence ? fence_export(fence, file) : -EINVAL;
         fence_put(fence);
     } else {
         int fd = memfd_create("drmsim-syncobj", MFD_CLOEXEC);
