@@ -28,8 +28,12 @@ func (r *Renderer) CreateFence(ctx, ring uint32, id uint64) error {
 	// Without the lock: this may call the embedder, and that may call us, even
 	// to destroy the context.
 	listed, err := fences.Add(ring, id, fd)
-	if err == nil && !listed {
+	switch {
+	case err == nil && !listed:
 		r.log.Warnf("ctx %d: fence id %d is pending already; the second cannot be exported", ctx, id)
+	case err != nil && !errors.Is(err, syscall.EINVAL): // no memory, descriptors or thread
+		err = coded(syscall.ENOMEM, err)
+		c.Log.Errorf("ctx %d: fence %d cannot be waited for: %v", ctx, id, err)
 	}
 	return err
 }

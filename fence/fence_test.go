@@ -212,8 +212,7 @@ func ready(t *testing.T, fd int) bool {
 	return n == 1
 }
 
-// While the embedder is slow with one context, another thread takes over for the
-// others: the next call notices and starts it.
+// While the embedder is slow with one context, another thread serves the others.
 func TestSlowCallbackDelaysItsContextOnly(t *testing.T) {
 	h := newHub(t)
 	defer h.Close()

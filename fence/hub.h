@@ -22,8 +22,7 @@
 #include <stdint.h>
 
 #define VD_RINGS 64
-#define VD_WAITERS 2              // the second starts when a callback is slow
-#define VD_SLOW_NS 1000000ull     // what slow means
+#define VD_WAITERS 2
 #define VD_CHECK_NS 5000000000ull  // how often the waiter looks around
 #define VD_HUNG_NS 10000000000ull // a ring stuck this long is reported
 
@@ -66,6 +65,7 @@ struct vd_fence_ctx {
     uint32_t id;
     uint32_t rings; // timelines, ring 0 included
     uint32_t refs;
+    uint32_t jobs; // fences with a sync_file, the one being reported included
     bool dead;
     struct vd_fault_query faults;
     struct vd_timeline ring[];
@@ -79,7 +79,6 @@ struct vd_slot {
 struct vd_waiter {
     struct vd_hub *hub;
     pthread_t thread;
-    uint64_t busy_since; // atomic; ns, when it began to deliver; 0: it waits
 };
 
 struct vd_hub {
@@ -98,6 +97,7 @@ struct vd_hub {
     int epoll, wake;
     struct vd_waiter waiters[VD_WAITERS];
     uint32_t running;              // waiters that were started; atomic
+    uint32_t busy;                 // contexts with jobs
     bool deep;                     // they sleep without a timeout
     bool stop;                     // atomic
     struct vd_waiter *last_waiter; // frees the hub itself: it was closed by a callback there
@@ -128,7 +128,6 @@ int vd_fence_signalled(struct vd_hub *hub);
 // Between the files of this package.
 void vd_hub_release(struct vd_hub *hub);
 int vd_waiter_start(struct vd_hub *hub);
-bool vd_waiter_slow(struct vd_hub *hub);
 void vd_waiter_stop(struct vd_hub *hub);
 int vd_waiter_arm(struct vd_hub *hub, uint64_t key, int fd, bool again);
 void vd_waiter_disarm(struct vd_hub *hub, int fd);

@@ -132,6 +132,8 @@ static void retire(struct vd_fence_ctx *ctx, struct vd_timeline *t, struct vd_fe
     if (unused >= 0)
         close(unused);
     pthread_mutex_lock(&hub->lock);
+    if (f->fd >= 0)
+        hub->busy -= --ctx->jobs == 0;
     f->next = hub->free;
     hub->free = f;
 }
@@ -250,8 +252,6 @@ int vd_fence_add(struct vd_hub *hub, uint64_t key, uint32_t ring, uint64_t id, i
         r = -EINVAL;
     else if (fd >= 0 && hub->running == 0)
         r = vd_waiter_start(hub);
-    else if (hub->running == 1 && vd_waiter_slow(hub))
-        vd_waiter_start(hub);
     if (!r && !(f = new_fence(hub)))
         r = -ENOMEM;
     if (r) {
@@ -262,8 +262,13 @@ int vd_fence_add(struct vd_hub *hub, uint64_t key, uint32_t ring, uint64_t id, i
     }
     t = &ctx->ring[ring];
     *f = (struct vd_fence){ .id = id, .fd = fd };
-    if (fd >= 0 && !vd_table_insert(hub, f))
-        r = -EEXIST;
+    if (fd >= 0) {
+        if (!vd_table_insert(hub, f))
+            r = -EEXIST;
+        hub->busy += ctx->jobs++ == 0;
+        if (hub->busy > 1 && hub->running == 1)
+            vd_waiter_start(hub); // if it cannot: the first serves all, as before
+    }
     if (t->tail)
         t->tail->next = f;
     else

@@ -1,7 +1,7 @@
 // The waiters. One thread is started with the first GPU fence: it sleeps in epoll
 // on the heads of the timelines and delivers what signals. A second joins it on
-// the same epoll once a callback took long, so that a VMM that is slow for one
-// context does not hold up the others.
+// the same epoll once two contexts have jobs at the same time: then a VMM that
+// is slow with one must not hold up the other.
 #include "hub.h"
 
 #include <errno.h>
@@ -13,18 +13,8 @@
 
 #define WAKE UINT64_MAX // the wake fd's key
 
-bool vd_waiter_slow(struct vd_hub *hub)
+static void deliver(struct vd_hub *hub, const struct epoll_event *events, int n)
 {
-    uint64_t since = __atomic_load_n(&hub->waiters[0].busy_since, __ATOMIC_RELAXED);
-
-    return since && vd_now() > since + VD_SLOW_NS;
-}
-
-static void deliver(struct vd_waiter *w, const struct epoll_event *events, int n, uint64_t now)
-{
-    struct vd_hub *hub = w->hub;
-
-    __atomic_store_n(&w->busy_since, now, __ATOMIC_RELAXED);
     for (int i = 0; i < n; i++) {
         if (events[i].data.u64 != WAKE) {
             vd_timeline_event(hub, events[i].data.u64);
@@ -34,13 +24,6 @@ static void deliver(struct vd_waiter *w, const struct epoll_event *events, int n
             eventfd_read(hub->wake, &count);
         }
     }
-    if (__atomic_load_n(&hub->running, __ATOMIC_RELAXED) == 1 && vd_waiter_slow(hub)) {
-        pthread_mutex_lock(&hub->lock);
-        if (hub->running == 1 && !hub->stop)
-            vd_waiter_start(hub);
-        pthread_mutex_unlock(&hub->lock);
-    }
-    __atomic_store_n(&w->busy_since, 0, __ATOMIC_RELAXED);
 }
 
 static void *wait_for_gpu(void *arg)
@@ -60,7 +43,7 @@ static void *wait_for_gpu(void *arg)
         int n = epoll_wait(hub->epoll, events, max, pending ? (int)(VD_CHECK_NS / 1000000) : -1);
         uint64_t now = vd_now();
 
-        deliver(w, events, n, now);
+        deliver(hub, events, n);
         pending = true;
         if (n == 0 || now - checked >= VD_CHECK_NS) {
             checked = now;
