@@ -64,20 +64,12 @@ bool fence_wait_on(struct fence *f, struct waiter *waiter)
     return true;
 }
 
-void fence_signal(struct fence *f, int status)
+// Makes the fds readable. False when none was handed out.
+static bool signal_fds(struct fence *f, int status)
 {
-    f->timestamp = (uint64_t)now_ns();
-    atomic_store_explicit(&f->status, status, memory_order_release);
-    struct waiter *waiter = f->waiters;
-    f->waiters = NULL;
-    while (waiter) {
-        struct waiter *next = waiter->next; // ready() may free it
-        waiter->ready(waiter, status);
-        waiter = next;
-    }
     int fd = atomic_exchange(&f->evfd, -1);
     if (fd < 0)
-        return;
+        return false;
     uint64_t count = count_of(status);
     if (syscall(SYS_write, fd, &count, sizeof(count)) < 0)
         log_line("cannot signal a fence: %s", strerror(errno));
@@ -88,7 +80,23 @@ void fence_signal(struct fence *f, int status)
         exported = f->next;
     if (f->next)
         f->next->prev = f->prev;
-    fence_put(f); // the reference of the list
+    return true;
+}
+
+void fence_signal(struct fence *f, int status)
+{
+    f->timestamp = (uint64_t)now_ns();
+    atomic_store_explicit(&f->status, status, memory_order_release);
+    bool listed = signal_fds(f, status); // before those of fences merged from this one
+    struct waiter *waiter = f->waiters;
+    f->waiters = NULL;
+    while (waiter) {
+        struct waiter *next = waiter->next; // ready() may free it
+        waiter->ready(waiter, status);
+        waiter = next;
+    }
+    if (listed)
+        fence_put(f); // the reference of the list
 }
 
 // Pending: all fds of a fence are copies of its evfd, which we keep until it

@@ -63,11 +63,13 @@ static void merging_one_queue(void)
 {
     int fd = dev();
     EQ(control("gpu_us 10000"), 0);
+    EQ(control("hang"), 0);
     int a = job(fd, 0, 1, 0, -1), b = job(fd, 0, 2, 0, -1), m = merge(b, a);
     int n = merge(a, b);
     struct sync_file_info i = { 0 };
     EQ(io(m, FILE_INFO, &i), 0);
     EQ(i.num_fences, 1);
+    EQ(control("unhang"), 0);
     OK(readable(n, 5000) && readable(b, 0));
     OK(readable(m, 5000));
     close(n);
