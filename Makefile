@@ -24,7 +24,7 @@ demo: ## a real guest's traffic through the library, on a simulated GPU
 test: ## everything that proves the product
 	@build/deps.sh test
 	@$(MAKE) --no-print-directory lib $(SIM)
-	@MAKE=$(MAKE) tests/run.sh vet headers go-test sim-test boot replays shim
+	@MAKE=$(MAKE) tests/run.sh vet headers go-test sim-test boot replays abi install-test clients shim
 
 lib: ## build/libvirglrenderer.so.1
 	@build/lib.sh
@@ -66,10 +66,39 @@ replays: lib $(SIM) $(REPLAY) build/libbreaker.so ## recordings of real guests a
 build/libbreaker.so: tests/c/breaker.c | lib
 	@$(COMPILE) -Iinclude -fPIC -shared -o $@ $< -Wl,--no-as-needed $(LIB) -Wl,-rpath,'$$ORIGIN' -ldl
 
+ABI_SRC := $(wildcard tests/c/abi*.c) tests/c/harness.c
+ABI_DEP := $(ABI_SRC) $(wildcard tests/c/*.h include/*.h) tests/sim/drmsim.h
+ABI     := build/abi build/abi-linked build/abi-asan build/abi-distro
+
+abi: lib $(SIM) $(ABI) ## every rule of the C API: dlopen, linked, sanitized, the distribution's header
+	@$(WITH_SIM) build/abi --lib $(LIB)
+	@$(WITH_SIM) build/abi --lib $(LIB) --mode deepbind
+	@$(WITH_SIM) build/abi-linked
+	@$(WITH_SIM) build/abi-asan --lib $(LIB)
+	@$(WITH_SIM) build/abi-distro --lib $(LIB)
+build/abi: $(ABI_DEP)
+	@$(COMPILE) -Iinclude -Itests/sim -o $@ $(ABI_SRC) -ldl -lpthread
+build/abi-linked: $(ABI_DEP) | lib
+	@$(COMPILE) -DABI_LINKED -Iinclude -Itests/sim -o $@ $(ABI_SRC) $(LIB) -Wl,-rpath,'$$ORIGIN' -ldl -lpthread
+build/abi-asan: $(ABI_DEP)
+	@$(COMPILE) -fsanitize=address -static-libasan -Iinclude -Itests/sim -o $@ $(ABI_SRC) -ldl -lpthread
+build/abi-distro: $(ABI_DEP)
+	@build/fetch.sh forky build/virgl-forky libvirglrenderer-dev
+	@$(COMPILE) -DABI_DISTRO_HEADER -Ibuild/virgl-forky/usr/include -Iinclude -Itests/sim -o $@ $(ABI_SRC) -ldl -lpthread
+
+install: lib ## DESTDIR= PREFIX=: library, headers, virglrenderer.pc
+	@build/install.sh
+
+install-test: lib ## what `make install` installs, through pkg-config
+	@tests/install/run.sh build
+
+clients: lib ## Debian's virgl_test_server and QEMU 11 find every symbol in the library
+	@tests/clients/run.sh build
+
 shim: lib ## the library on Mesa's own simulated Adreno
 	@tests/shim/run.sh build
 
 clean: ## remove what was built
 	git clean -fdqX build
 
-.PHONY: help demo test lib sim vet headers go-test sim-test boot replays shim clean
+.PHONY: help demo test lib sim vet headers go-test sim-test boot replays abi install install-test clients shim clean

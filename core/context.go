@@ -102,12 +102,18 @@ func (r *Renderer) DestroyContext(id uint32) {
 
 // reap frees a context whose jobs may still run, in the background.
 func (r *Renderer) reap(c *context) {
-	defer func() {
-		if p := recover(); p != nil {
-			r.log.Errorf("ctx %d: internal error while it was freed: %v; %s", c.ID, p, debug.Stack())
-		}
-	}()
+	defer r.recovered("while a context was freed")
 	c.free()
+}
+
+// recovered ends a panic of a goroutine of the renderer's own.
+func (r *Renderer) recovered(when string) {
+	if r.cfg.CrashOnPanic {
+		return
+	}
+	if p := recover(); p != nil {
+		r.log.Errorf("internal error %s: %v; %s", when, p, debug.Stack())
+	}
 }
 
 // free closes what the context holds. Its fences are gone already.

@@ -24,6 +24,7 @@ func (r *Renderer) CreateFence(ctx, ring uint32, id uint64) error {
 		return fmt.Errorf("ring %d: %w", ring, syscall.EINVAL)
 	}
 	fd, fences := c.out[ring].Take(), c.Fences
+	gpu := fd.Valid()
 	r.mu.Unlock()
 	// Without the lock: this may call the embedder, and that may call us, even
 	// to destroy the context.
@@ -31,11 +32,33 @@ func (r *Renderer) CreateFence(ctx, ring uint32, id uint64) error {
 	switch {
 	case err == nil && !listed:
 		r.log.Warnf("ctx %d: fence id %d is pending already; the second cannot be exported", ctx, id)
+	case err == nil && gpu:
+		r.watch()
 	case err != nil && !errors.Is(err, syscall.EINVAL): // no memory, descriptors or thread
 		err = coded(syscall.ENOMEM, err)
 		c.Log.Errorf("ctx %d: fence %d cannot be waited for: %v", ctx, id, err)
 	}
 	return err
+}
+
+// watch looks after pending fences while there are any: hung rings are reported.
+func (r *Renderer) watch() {
+	if r.watched.Load() || r.watched.Swap(true) {
+		return
+	}
+	r.watchers.Go(func() {
+		defer r.recovered("while fences were looked after")
+		for r.fences.Sleep() {
+			if r.fences.Check() {
+				continue
+			}
+			// One added from here on starts a watch of its own.
+			r.watched.Store(false)
+			if !r.fences.Check() || r.watched.Swap(true) {
+				return
+			}
+		}
+	})
 }
 
 // SubmitAfter is Submit behind other fences, by id. Ids that are not pending

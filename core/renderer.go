@@ -4,6 +4,7 @@ import (
 	"errors"
 	"fmt"
 	"sync"
+	"sync/atomic"
 	"syscall"
 
 	"virgldrm/drm"
@@ -39,6 +40,9 @@ type Renderer struct {
 	gpu    *gpu // nil without DRM
 	fences *fence.Hub
 
+	watched  atomic.Bool    // pending fences are looked after
+	watchers sync.WaitGroup // who does
+
 	mu        sync.Mutex
 	contexts  map[uint32]*context // guarded by mu
 	resources *resources.Table    // guarded by mu
@@ -68,11 +72,13 @@ func New(cfg Config) (*Renderer, error) {
 	return r, nil
 }
 
-// Capset copies the capset to dst, wire.CapsetSize bytes. Without a GPU dst is
-// left alone.
+// Capset copies the capset to dst, wire.CapsetSize bytes. Without a GPU it is all
+// zero: some embedders pass dst on to the guest whatever was in it.
 func (r *Renderer) Capset(dst []byte) {
 	if r.gpu != nil {
 		copy(dst, r.gpu.caps.Bytes())
+	} else {
+		clear(dst)
 	}
 }
 
@@ -99,6 +105,8 @@ func (r *Renderer) Reset() {
 // Close resets the renderer and stops its waiter; nothing may be called after.
 func (r *Renderer) Close() {
 	r.Reset()
+	r.fences.Wake()
+	r.watchers.Wait()
 	r.fences.Close()
 }
 

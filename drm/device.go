@@ -10,13 +10,15 @@ import (
 	"structs"
 	"syscall"
 	"unsafe"
+
+	"virgldrm/ids"
 )
 
 // Device is one open DRM file: a GPU address space with its own GEM handles.
 type Device struct {
 	FD      FD
 	Version Version
-	refs    map[uint32]uint32 // per GEM handle; see handles.go
+	refs    ids.Table[uint32] // per GEM handle; see handles.go
 }
 
 // Version is what the kernel's driver says of itself.
@@ -46,7 +48,6 @@ func NewDevice(fd FD) (*Device, error) {
 			Minor: uint32(v.version_minor),
 			Patch: uint32(v.version_patchlevel),
 		},
-		refs: map[uint32]uint32{},
 	}, nil
 }
 

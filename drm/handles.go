@@ -32,7 +32,7 @@ var (
 const primeFlags = 0o2000000 | 0o2
 
 // Own counts a handle that a driver's allocation ioctl just returned.
-func (d *Device) Own(handle uint32) { d.refs[handle]++ }
+func (d *Device) Own(handle uint32) { d.refs.Set(handle, d.refs.Get(handle)+1) }
 
 // Import makes a dma-buf a GEM object of this file and counts its handle. The
 // descriptor stays the caller's.
@@ -47,11 +47,11 @@ func (d *Device) Import(dmabuf *FD) (handle uint32, err error) {
 
 // Release drops one count of a handle and closes it with the last.
 func (d *Device) Release(handle uint32) {
-	if n := d.refs[handle]; n > 1 {
-		d.refs[handle] = n - 1
+	if n := d.refs.Get(handle); n > 1 {
+		d.refs.Set(handle, n-1)
 		return
 	}
-	delete(d.refs, handle)
+	d.refs.Set(handle, 0)
 	opGemClose.Do(&d.FD, &gemClose{Handle: handle})
 }
 

@@ -75,6 +75,18 @@ func (h *Hub) Close() {
 	h.c = nil
 }
 
+// Check looks after what is pending: it reports hung rings and makes up for lost
+// events. It calls no fence callback. To be called now and then while it returns
+// true; Sleep waits that long.
+func (h *Hub) Check() (pending bool) { return bool(C.vd_hub_check(h.c)) }
+
+// Sleep returns true after a few seconds, or false once Wake was called. It is
+// not a Go timer: those make the runtime keep descriptors for ever.
+func (h *Hub) Sleep() bool { return bool(C.vd_hub_sleep(h.c)) }
+
+// Wake ends all Sleep from now on.
+func (h *Hub) Wake() { C.vd_hub_wake(h.c) }
+
 // Export returns a new descriptor of the sync_file behind a pending fence;
 // ENOENT means that the fence has retired or never had one.
 func (h *Hub) Export(id uint64) (drm.FD, error) {

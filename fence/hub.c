@@ -23,8 +23,9 @@ struct vd_hub *vd_hub_new(const struct vd_fence_ops *ops)
         return NULL;
     pthread_mutex_init(&hub->lock, NULL);
     pthread_cond_init(&hub->idle, NULL);
+    pthread_cond_init(&hub->awake, NULL);
     hub->ops = *ops;
-    hub->last = hub->epoll = hub->wake = -1;
+    hub->last = hub->epoll = hub->stopper = -1;
     return hub;
 }
 
@@ -40,8 +41,9 @@ void vd_hub_release(struct vd_hub *hub)
         close(hub->last);
     if (hub->epoll >= 0)
         close(hub->epoll);
-    if (hub->wake >= 0)
-        close(hub->wake);
+    if (hub->stopper >= 0)
+        close(hub->stopper);
+    pthread_cond_destroy(&hub->awake);
     pthread_cond_destroy(&hub->idle);
     pthread_mutex_destroy(&hub->lock);
     free(hub->table);
@@ -54,6 +56,29 @@ void vd_hub_free(struct vd_hub *hub)
     vd_waiter_stop(hub);
     if (!hub->last_waiter)
         vd_hub_release(hub);
+}
+
+bool vd_hub_sleep(struct vd_hub *hub)
+{
+    struct timespec end;
+    bool on;
+
+    clock_gettime(CLOCK_REALTIME, &end);
+    end.tv_sec += VD_SLEEP_S;
+    pthread_mutex_lock(&hub->lock);
+    while (!hub->no_sleep && !pthread_cond_timedwait(&hub->awake, &hub->lock, &end))
+        ;
+    on = !hub->no_sleep;
+    pthread_mutex_unlock(&hub->lock);
+    return on;
+}
+
+void vd_hub_wake(struct vd_hub *hub)
+{
+    pthread_mutex_lock(&hub->lock);
+    hub->no_sleep = true;
+    pthread_cond_broadcast(&hub->awake);
+    pthread_mutex_unlock(&hub->lock);
 }
 
 static uint32_t chain_of(const struct vd_hub *hub, uint64_t id)

@@ -23,8 +23,18 @@
 
 #define VD_RINGS 64
 #define VD_WAITERS 2
-#define VD_CHECK_NS 5000000000ull  // how often the waiter looks around
-#define VD_HUNG_NS 10000000000ull // a ring stuck this long is reported
+#define VD_SLEEP_S 5
+#define VD_OLD_NS 4000000000ull   // a head pending this long is asked for again
+#define VD_HUNG_NS 10000000000ull // and reported when it is pending this long
+
+// A key names a context, a ring of it, or one arming of a ring's head:
+//   bits 0-5 ring, 6-25 slot, 26-41 the slot's generation, 42-63 arming
+#define VD_RING(key) ((uint32_t)(key) & (VD_RINGS - 1))
+#define VD_SLOT(key) ((uint32_t)((key) >> 6) & 0xfffff)
+#define VD_CTX(key) ((key) & 0x3ffffffffc0ull)
+#define VD_KEY(generation, slot) ((uint64_t)(uint16_t)(generation) << 26 | (uint64_t)(slot) << 6)
+#define VD_ARMING(key) ((key) >> 42)
+#define VD_MAX_SLOTS 0x100000
 
 // What the embedder is told. Called on any thread, without locks.
 struct vd_fence_ops {
@@ -55,13 +65,14 @@ struct vd_timeline {
     bool delivering;
     bool again;
     bool hang_reported;
-    int armed;          // fd registered with epoll, or -1
-    uint64_t armed_at;  // ns, CLOCK_MONOTONIC
+    int armed;         // fd registered with epoll, or -1
+    uint32_t arming;   // counts them, so that a late event is known as one
+    uint64_t armed_at; // ns, CLOCK_MONOTONIC
 };
 
 struct vd_fence_ctx {
     struct vd_hub *hub;
-    uint64_t key;   // generation, slot and 6 bits for a ring
+    uint64_t key;
     uint32_t id;
     uint32_t rings; // timelines, ring 0 included
     uint32_t refs;
@@ -83,7 +94,9 @@ struct vd_waiter {
 
 struct vd_hub {
     pthread_mutex_t lock;
-    pthread_cond_t idle; // some timeline stopped delivering
+    pthread_cond_t idle;  // some timeline stopped delivering
+    pthread_cond_t awake; // no more sleep
+    bool no_sleep;
     struct vd_fence_ops ops;
 
     struct vd_slot *slots;
@@ -94,11 +107,10 @@ struct vd_hub {
     struct vd_fence *free;
     int last; // a signalled sync_file, or -1
 
-    int epoll, wake;
+    int epoll, stopper;
     struct vd_waiter waiters[VD_WAITERS];
     uint32_t running;              // waiters that were started; atomic
     uint32_t busy;                 // contexts with jobs
-    bool deep;                     // they sleep without a timeout
     bool stop;                     // atomic
     struct vd_waiter *last_waiter; // frees the hub itself: it was closed by a callback there
 };
@@ -120,6 +132,14 @@ uint32_t vd_fence_ctx_destroy(struct vd_hub *hub, uint64_t key);
 // the fence never retires; EEXIST says it works but cannot be found by its id.
 int vd_fence_add(struct vd_hub *hub, uint64_t key, uint32_t ring, uint64_t id, int fd);
 
+// For a thread of the caller's, while check returns true: sleep lasts a few
+// seconds, check asks again for heads that are pending for long, in case their
+// event was lost, and reports hung rings, once each. wake ends the sleep, also
+// one that is yet to come; sleep then returns false.
+bool vd_hub_sleep(struct vd_hub *hub);
+bool vd_hub_check(struct vd_hub *hub);
+void vd_hub_wake(struct vd_hub *hub);
+
 // New descriptors, or a negative errno: a pending fence's, and that of some
 // fence that has signalled.
 int vd_fence_export(struct vd_hub *hub, uint64_t id);
@@ -131,9 +151,8 @@ int vd_waiter_start(struct vd_hub *hub);
 void vd_waiter_stop(struct vd_hub *hub);
 int vd_waiter_arm(struct vd_hub *hub, uint64_t key, int fd, bool again);
 void vd_waiter_disarm(struct vd_hub *hub, int fd);
-void vd_waiter_wake(struct vd_hub *hub);
 void vd_timeline_event(struct vd_hub *hub, uint64_t key);
-bool vd_timeline_check(struct vd_hub *hub, uint64_t now, uint64_t min_age);
+void vd_timeline_again(struct vd_hub *hub, uint64_t min_age);
 bool vd_table_insert(struct vd_hub *hub, struct vd_fence *fence);
 void vd_table_remove(struct vd_hub *hub, struct vd_fence *fence);
 struct vd_fence *vd_table_find(struct vd_hub *hub, uint64_t id);

@@ -11,20 +11,18 @@
 
 #define BATCH 64 // fences looked at with one poll
 
-static uint32_t slot_of(uint64_t key) { return (uint32_t)key >> 6; }
-
 // The context with this key, or NULL. With the lock held.
 static struct vd_fence_ctx *find(struct vd_hub *hub, uint64_t key)
 {
-    struct vd_fence_ctx *ctx = slot_of(key) < hub->nslots ? hub->slots[slot_of(key)].ctx : NULL;
+    struct vd_fence_ctx *ctx = VD_SLOT(key) < hub->nslots ? hub->slots[VD_SLOT(key)].ctx : NULL;
 
-    return ctx && ctx->key >> 6 == key >> 6 && !ctx->dead ? ctx : NULL;
+    return ctx && ctx->key == VD_CTX(key) && !ctx->dead ? ctx : NULL;
 }
 
 static bool more_slots(struct vd_hub *hub)
 {
     uint32_t more = hub->nslots ? hub->nslots * 2 : 16;
-    struct vd_slot *slots = realloc(hub->slots, more * sizeof(*slots));
+    struct vd_slot *slots = more <= VD_MAX_SLOTS ? realloc(hub->slots, more * sizeof(*slots)) : NULL;
 
     if (!slots)
         return false;
@@ -49,7 +47,7 @@ uint64_t vd_fence_ctx_new(struct vd_hub *hub, uint32_t id, uint32_t rings)
     if (slot < hub->nslots || more_slots(hub)) {
         hub->first_free = slot + 1;
         hub->slots[slot].ctx = ctx;
-        key = (uint64_t)hub->slots[slot].generation << 32 | slot << 6;
+        key = VD_KEY(hub->slots[slot].generation, slot);
         *ctx = (struct vd_fence_ctx){ .hub = hub, .key = key, .id = id, .rings = rings, .refs = 1 };
         for (uint32_t i = 0; i < rings; i++)
             ctx->ring[i] = (struct vd_timeline){ .armed = -1 };
@@ -177,30 +175,22 @@ static void refresh_faults(const struct vd_fault_query *q)
         __atomic_store_n(q->dest, value, __ATOMIC_RELEASE);
 }
 
-// Watches the head. Called without the lock by the deliverer; only it changes
-// the head meanwhile.
-static void arm(struct vd_fence_ctx *ctx, struct vd_timeline *t, uint64_t key, int fd, bool again)
+// Notes that fd is watched from now on and returns the key to watch it with.
+static uint64_t next_arming(struct vd_fence_ctx *ctx, struct vd_timeline *t, int fd)
 {
-    struct vd_hub *hub = ctx->hub;
-    bool wake;
-
-    if (vd_waiter_arm(hub, key, fd, again))
-        vd_waiter_arm(hub, key, fd, !again);
-    if (again)
-        return;
-    pthread_mutex_lock(&hub->lock);
-    t->armed_at = vd_now();
-    t->hang_reported = false;
-    wake = hub->deep;
-    hub->deep = false;
-    pthread_mutex_unlock(&hub->lock);
-    if (wake)
-        vd_waiter_wake(hub); // it must look for hung rings from now on
+    if (t->armed != fd) {
+        t->armed = fd;
+        t->armed_at = vd_now();
+        t->hang_reported = false;
+    }
+    t->arming++;
+    return (uint64_t)t->arming << 42 | ctx->key | (uint64_t)(t - ctx->ring);
 }
 
 // Retires what has signalled on a timeline and watches the next. The lock is
-// held on entry and exit; nobody else delivers for this timeline.
-static void deliver(struct vd_fence_ctx *ctx, struct vd_timeline *t)
+// held on entry and exit; nobody else delivers for this timeline. reported: epoll
+// said that the head has signalled.
+static void deliver(struct vd_fence_ctx *ctx, struct vd_timeline *t, bool reported)
 {
     struct vd_hub *hub = ctx->hub;
     bool gpu = t != &ctx->ring[0];
@@ -210,16 +200,17 @@ static void deliver(struct vd_fence_ctx *ctx, struct vd_timeline *t)
     t->owner = pthread_self();
     while (!ctx->dead && t->head) {
         struct vd_fault_query faults = ctx->faults;
-        uint64_t key = ctx->key | (uint64_t)(t - ctx->ring);
         int fds[BATCH];
         uint32_t n = 0, done;
-        bool again = t->armed >= 0;
+        uint64_t key;
+        bool again;
 
         for (struct vd_fence *f = t->head; f && n < BATCH; f = f->next)
             fds[n++] = f->fd;
         t->again = false;
         pthread_mutex_unlock(&hub->lock);
-        done = count_signalled(fds, n);
+        done = reported ? 1 + count_signalled(fds + 1, n - 1) : count_signalled(fds, n);
+        reported = false;
         if (done && gpu && faults.request)
             refresh_faults(&faults);
         pthread_mutex_lock(&hub->lock);
@@ -227,9 +218,11 @@ static void deliver(struct vd_fence_ctx *ctx, struct vd_timeline *t)
             retire(ctx, t, pop(hub, t), true);
         if (done || ctx->dead)
             continue;
-        t->armed = fds[0];
+        again = t->armed == fds[0];
+        key = next_arming(ctx, t, fds[0]);
         pthread_mutex_unlock(&hub->lock);
-        arm(ctx, t, key, fds[0], again);
+        if (vd_waiter_arm(hub, key, fds[0], again))
+            vd_waiter_arm(hub, key, fds[0], !again);
         pthread_mutex_lock(&hub->lock);
         if (!t->again)
             break;
@@ -277,7 +270,7 @@ int vd_fence_add(struct vd_hub *hub, uint64_t key, uint32_t ring, uint64_t id, i
     if (t->delivering)
         t->again = true;
     else if (t->head == f)
-        deliver(ctx, t);
+        deliver(ctx, t, false);
     pthread_mutex_unlock(&hub->lock);
     return r;
 }
@@ -289,47 +282,60 @@ void vd_timeline_event(struct vd_hub *hub, uint64_t key)
 
     pthread_mutex_lock(&hub->lock);
     if ((ctx = find(hub, key))) {
-        struct vd_timeline *t = &ctx->ring[key & (VD_RINGS - 1)];
+        struct vd_timeline *t = &ctx->ring[VD_RING(key)];
 
         if (t->delivering)
             t->again = true;
         else
-            deliver(ctx, t);
+            deliver(ctx, t, t->armed >= 0 && VD_ARMING(key) == (t->arming & 0x3fffff));
     }
     pthread_mutex_unlock(&hub->lock);
 }
 
-// The waiter's look around: asks again for every head that is pending for
-// min_age ns, in case its event was lost or lies with a waiter that is busy, and reports hung rings once. Returns false when
-// nothing is pending; the next one armed then wakes the waiter.
-bool vd_timeline_check(struct vd_hub *hub, uint64_t now, uint64_t min_age)
+// Watches every head anew that is pending for min_age ns, in case its event was
+// lost or lies with a waiter that is busy. An event that is not is repeated.
+void vd_timeline_again(struct vd_hub *hub, uint64_t min_age)
 {
-    bool pending = false;
+    uint64_t now = vd_now();
 
     pthread_mutex_lock(&hub->lock);
     for (uint32_t i = 0; i < hub->nslots; i++) {
-        for (uint32_t ring = 1; hub->slots[i].ctx && ring < hub->slots[i].ctx->rings; ring++) {
-            struct vd_fence_ctx *ctx = hub->slots[i].ctx;
+        struct vd_fence_ctx *ctx = hub->slots[i].ctx;
+
+        for (uint32_t ring = 1; ctx && !ctx->dead && ring < ctx->rings; ring++) {
             struct vd_timeline *t = &ctx->ring[ring];
-            uint64_t age = now > t->armed_at ? now - t->armed_at : 0;
+
+            if (t->armed >= 0 && !t->delivering && now >= t->armed_at + min_age)
+                vd_waiter_arm(hub, next_arming(ctx, t, t->armed), t->armed, true);
+        }
+    }
+    pthread_mutex_unlock(&hub->lock);
+}
+
+bool vd_hub_check(struct vd_hub *hub)
+{
+    uint64_t now = vd_now();
+    bool pending = false;
+
+    vd_timeline_again(hub, VD_OLD_NS);
+    pthread_mutex_lock(&hub->lock);
+    for (uint32_t i = 0; i < hub->nslots; i++) {
+        for (uint32_t ring = 1; hub->slots[i].ctx && ring < hub->slots[i].ctx->rings; ring++) {
+            uint32_t id = hub->slots[i].ctx->id;
+            struct vd_timeline *t = &hub->slots[i].ctx->ring[ring];
 
             pending |= t->armed >= 0;
-            if (t->armed < 0 || t->delivering || ctx->dead || age < min_age)
-                continue;
-            if (age >= VD_HUNG_NS && !t->hang_reported) {
-                uint32_t id = ctx->id;
+            if (t->armed >= 0 && t->head && !t->hang_reported && now >= t->armed_at + VD_HUNG_NS) {
                 uint64_t fence = t->head->id;
+                uint32_t age = (uint32_t)((now - t->armed_at) / 1000000000u);
 
                 t->hang_reported = true;
                 pthread_mutex_unlock(&hub->lock);
-                hub->ops.hung(id, ring, fence, (uint32_t)(age / 1000000000u));
-                pthread_mutex_lock(&hub->lock);
-                continue; // the slot may be another's now
+                hub->ops.hung(id, ring, fence, age);
+                pthread_mutex_lock(&hub->lock); // the slot may be another's now
             }
-            deliver(ctx, t);
         }
     }
-    hub->deep = !pending;
     pthread_mutex_unlock(&hub->lock);
     return pending;
 }
@@ -360,10 +366,10 @@ uint32_t vd_fence_ctx_destroy(struct vd_hub *hub, uint64_t key)
                 retire(ctx, &ctx->ring[i], pop(hub, &ctx->ring[i]), false);
             }
         }
-        hub->slots[slot_of(key)].ctx = NULL;
-        hub->slots[slot_of(key)].generation++;
-        if (slot_of(key) < hub->first_free)
-            hub->first_free = slot_of(key);
+        hub->slots[VD_SLOT(key)].ctx = NULL;
+        hub->slots[VD_SLOT(key)].generation++;
+        if (VD_SLOT(key) < hub->first_free)
+            hub->first_free = VD_SLOT(key);
         unref(ctx);
     }
     pthread_mutex_unlock(&hub->lock);

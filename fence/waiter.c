@@ -11,44 +11,25 @@
 #include <sys/epoll.h>
 #include <sys/eventfd.h>
 
-#define WAKE UINT64_MAX // the wake fd's key
-
-static void deliver(struct vd_hub *hub, const struct epoll_event *events, int n)
-{
-    for (int i = 0; i < n; i++) {
-        if (events[i].data.u64 != WAKE) {
-            vd_timeline_event(hub, events[i].data.u64);
-        } else if (!__atomic_load_n(&hub->stop, __ATOMIC_ACQUIRE)) { // else the others need it
-            eventfd_t count;
-
-            eventfd_read(hub->wake, &count);
-        }
-    }
-}
+#define STOP UINT64_MAX // key of the eventfd that ends the waiters
 
 static void *wait_for_gpu(void *arg)
 {
     struct vd_waiter *w = arg;
     struct vd_hub *hub = w->hub;
     struct epoll_event events[64];
-    uint64_t checked = vd_now();
-    bool pending = true;
 
     if (w != &hub->waiters[0])
-        vd_timeline_check(hub, checked, 0); // events the first has taken and not come to
+        vd_timeline_again(hub, 0); // events the first has taken and not come to
     while (!__atomic_load_n(&hub->stop, __ATOMIC_ACQUIRE)) {
         // One event at a time for two waiters: what the other could deliver
         // must not wait behind a slow callback here.
         int max = __atomic_load_n(&hub->running, __ATOMIC_RELAXED) > 1 ? 1 : 64;
-        int n = epoll_wait(hub->epoll, events, max, pending ? (int)(VD_CHECK_NS / 1000000) : -1);
-        uint64_t now = vd_now();
+        int n = epoll_wait(hub->epoll, events, max, -1);
 
-        deliver(hub, events, n);
-        pending = true;
-        if (n == 0 || now - checked >= VD_CHECK_NS) {
-            checked = now;
-            pending = vd_timeline_check(hub, now, VD_CHECK_NS);
-        }
+        for (int i = 0; i < n; i++)
+            if (events[i].data.u64 != STOP)
+                vd_timeline_event(hub, events[i].data.u64);
     }
     if (hub->last_waiter == w)
         vd_hub_release(hub);
@@ -58,7 +39,7 @@ static void *wait_for_gpu(void *arg)
 // With the lock held.
 int vd_waiter_start(struct vd_hub *hub)
 {
-    struct epoll_event ev = { .events = EPOLLIN, .data.u64 = WAKE };
+    struct epoll_event ev = { .events = EPOLLIN, .data.u64 = STOP };
     struct vd_waiter *w = &hub->waiters[hub->running];
     pthread_attr_t attr;
     sigset_t all, old;
@@ -66,10 +47,10 @@ int vd_waiter_start(struct vd_hub *hub)
 
     if (hub->epoll < 0 && (hub->epoll = epoll_create1(EPOLL_CLOEXEC)) < 0)
         return -errno;
-    if (hub->wake < 0) {
-        if ((hub->wake = eventfd(0, EFD_CLOEXEC | EFD_NONBLOCK)) < 0)
+    if (hub->stopper < 0) {
+        if ((hub->stopper = eventfd(0, EFD_CLOEXEC | EFD_NONBLOCK)) < 0)
             return -errno;
-        if (epoll_ctl(hub->epoll, EPOLL_CTL_ADD, hub->wake, &ev))
+        if (epoll_ctl(hub->epoll, EPOLL_CTL_ADD, hub->stopper, &ev))
             return -errno;
     }
     w->hub = hub;
@@ -95,7 +76,7 @@ void vd_waiter_stop(struct vd_hub *hub)
     __atomic_store_n(&hub->stop, true, __ATOMIC_RELEASE);
     running = hub->running;
     if (running)
-        vd_waiter_wake(hub);
+        eventfd_write(hub->stopper, 1); // stays readable: all waiters see it
     pthread_mutex_unlock(&hub->lock);
     for (uint32_t i = 0; i < running; i++) {
         struct vd_waiter *w = &hub->waiters[i];
@@ -122,5 +103,3 @@ void vd_waiter_disarm(struct vd_hub *hub, int fd)
 {
     epoll_ctl(hub->epoll, EPOLL_CTL_DEL, fd, NULL);
 }
-
-void vd_waiter_wake(struct vd_hub *hub) { eventfd_write(hub->wake, 1); }

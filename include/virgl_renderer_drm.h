@@ -201,8 +201,9 @@ VIRGL_EXPORT int virgl_renderer_get_poll_fd(void);
 VIRGL_EXPORT void virgl_renderer_get_cap_set(uint32_t set, uint32_t *max_ver, uint32_t *max_size);
 
 /*
- * Writes capset 6 to caps, as many bytes as get_cap_set says. version is ignored. Leaves caps as it
- * is for another set, before init, and when init did not probe a device: hand in zeroed memory.
+ * Writes capset 6 to caps, as many bytes as get_cap_set says; all zero when init did not probe a
+ * device. version is ignored. Leaves caps as it is for another set and before init: hand in zeroed
+ * memory.
  */
 VIRGL_EXPORT void virgl_renderer_fill_caps(uint32_t set, uint32_t version, void *caps);
 

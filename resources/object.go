@@ -5,6 +5,7 @@ import (
 	"syscall"
 
 	"virgldrm/drm"
+	"virgldrm/ids"
 )
 
 // Object is a GEM buffer as one context sees it.
@@ -26,12 +27,12 @@ type Object struct {
 type Objects struct {
 	dev    *drm.Device
 	byBlob map[uint32]*Object
-	byRes  map[uint32]*Object
+	byRes  ids.Table[*Object]
 }
 
 // NewObjects returns empty tables for an open device.
 func NewObjects(dev *drm.Device) *Objects {
-	return &Objects{dev, map[uint32]*Object{}, map[uint32]*Object{}}
+	return &Objects{dev: dev, byBlob: map[uint32]*Object{}}
 }
 
 // CanAddBlob says why a guest may not use this blob_id: 0 is the response
@@ -57,12 +58,12 @@ func (o *Objects) AddBlob(obj *Object) {
 func (o *Objects) Blob(id uint32) *Object { return o.byBlob[id] }
 
 // Get returns the buffer of a resource, or nil.
-func (o *Objects) Get(res uint32) *Object { return o.byRes[res] }
+func (o *Objects) Get(res uint32) *Object { return o.byRes.Get(res) }
 
 // Handle returns the GEM handle of a resource, 0 for an unknown one: the kernel
 // knows no handle 0 and refuses it.
 func (o *Objects) Handle(res uint32) uint32 {
-	if obj := o.byRes[res]; obj != nil {
+	if obj := o.byRes.Get(res); obj != nil {
 		return obj.Handle
 	}
 	return 0
@@ -72,7 +73,7 @@ func (o *Objects) Handle(res uint32) uint32 {
 func (o *Objects) Bind(obj *Object, res, blobFlags uint32) {
 	delete(o.byBlob, obj.BlobID)
 	obj.BlobID, obj.Blob = 0, blobFlags
-	o.byRes[res] = obj
+	o.byRes.Set(res, obj)
 }
 
 // Import adds a dma-buf under a free res_id. The descriptor stays the caller's.
@@ -85,14 +86,14 @@ func (o *Objects) Import(res uint32, dmabuf *drm.FD) error {
 	if err != nil {
 		return err
 	}
-	o.byRes[res] = &Object{Handle: handle, Size: size}
+	o.byRes.Set(res, &Object{Handle: handle, Size: size})
 	return nil
 }
 
 // Remove frees the buffer of a resource, if there is one.
 func (o *Objects) Remove(res uint32) {
-	if obj := o.byRes[res]; obj != nil {
-		delete(o.byRes, res)
+	if obj := o.byRes.Get(res); obj != nil {
+		o.byRes.Set(res, nil)
 		o.free(obj)
 	}
 }
@@ -110,7 +111,7 @@ func (o *Objects) Clear() {
 	for id := range o.byBlob {
 		o.RemoveBlob(id)
 	}
-	for id := range o.byRes {
+	for id := range o.byRes.All {
 		o.Remove(id)
 	}
 }

@@ -10,6 +10,7 @@ import (
 	"syscall"
 
 	"virgldrm/drm"
+	"virgldrm/ids"
 )
 
 // Kind tells what is behind a resource.
@@ -94,29 +95,29 @@ func (r *Resource) free() {
 }
 
 // Table is all resources of the VM by id.
-type Table struct{ byID map[uint32]*Resource }
+type Table struct{ byID ids.Table[*Resource] }
 
 // NewTable returns an empty table.
-func NewTable() *Table { return &Table{map[uint32]*Resource{}} }
+func NewTable() *Table { return &Table{} }
 
 // Get returns the resource with this id, or nil.
-func (t *Table) Get(id uint32) *Resource { return t.byID[id] }
+func (t *Table) Get(id uint32) *Resource { return t.byID.Get(id) }
 
 // Add enters r under its id, which must be free.
-func (t *Table) Add(r *Resource) { t.byID[r.ID] = r }
+func (t *Table) Add(r *Resource) { t.byID.Set(r.ID, r) }
 
 // Remove forgets r and frees what it owns.
 func (t *Table) Remove(r *Resource) {
-	delete(t.byID, r.ID)
+	t.byID.Set(r.ID, nil)
 	r.free()
 }
 
 // Clear removes everything.
 func (t *Table) Clear() {
-	for _, r := range t.byID {
+	for _, r := range t.byID.All {
 		t.Remove(r)
 	}
 }
 
 // Len counts the resources.
-func (t *Table) Len() int { return len(t.byID) }
+func (t *Table) Len() int { return t.byID.Len() }

@@ -16,7 +16,7 @@ const module = "virgldrm"
 
 // A package imports only packages of lower floors, the same floor excluded.
 var floors = map[string]int{
-	"wire": 0, "trace": 0,
+	"wire": 0, "trace": 0, "ids": 0,
 	"drm":   1,
 	"fence": 2, "resources": 2,
 	"core":    3,
