@@ -39,7 +39,7 @@ func (r *Renderer) CreateBlob(a *BlobArgs) error {
 	if a.Mem == wire.BlobMemGuest {
 		s.Kind, s.MapInfo = resources.Guest, wire.MapCached
 	} else {
-		c := r.contexts[a.Ctx]
+		c := r.contexts.Get(a.Ctx)
 		if c == nil {
 			return ErrNoContext
 		}
@@ -141,7 +141,7 @@ func (r *Renderer) Unref(res uint32) {
 		return
 	}
 	for id := range s.Holders {
-		if c := r.contexts[id]; c != nil {
+		if c := r.contexts.Get(id); c != nil {
 			c.Objects.Remove(res)
 		}
 	}

@@ -32,7 +32,7 @@ func (r *Renderer) CreateContext(id, flags uint32, name string) error {
 	if id == 0 || flags&^capsetMask != 0 || flags != wire.CapsetDRM || r.gpu == nil {
 		return fmt.Errorf("no context %d of capset %d can be made: %w", id, flags, syscall.EINVAL)
 	}
-	if r.contexts[id] != nil {
+	if r.contexts.Get(id) != nil {
 		return nil
 	}
 	c, err := r.newContext(id, name)
@@ -40,7 +40,7 @@ func (r *Renderer) CreateContext(id, flags uint32, name string) error {
 		r.log.Warnf("context %d: %v", id, err)
 		return fmt.Errorf("context %d: %w", id, syscall.ENOMEM)
 	}
-	r.contexts[id] = c
+	r.contexts.Set(id, c)
 	return nil
 }
 
@@ -80,8 +80,8 @@ func (r *Renderer) newContext(id uint32, name string) (_ *context, err error) {
 // its device closed. It does not wait for the GPU. Unknown ids are ignored.
 func (r *Renderer) DestroyContext(id uint32) {
 	r.mu.Lock()
-	c := r.contexts[id]
-	delete(r.contexts, id)
+	c := r.contexts.Get(id)
+	r.contexts.Set(id, nil)
 	r.mu.Unlock()
 	if c == nil {
 		return
@@ -134,7 +134,7 @@ func (c *context) free() {
 func (r *Renderer) Submit(id uint32, batch []byte) error {
 	r.mu.Lock()
 	defer r.mu.Unlock()
-	c := r.contexts[id]
+	c := r.contexts.Get(id)
 	if c == nil {
 		return ErrNoContext
 	}
@@ -173,7 +173,7 @@ func (r *Renderer) contain(c *context, err *error) {
 func (r *Renderer) DeviceFD(id uint32) (int, error) {
 	r.mu.Lock()
 	defer r.mu.Unlock()
-	c := r.contexts[id]
+	c := r.contexts.Get(id)
 	if c == nil {
 		return -1, ErrNoContext
 	}
@@ -184,7 +184,7 @@ func (r *Renderer) DeviceFD(id uint32) (int, error) {
 func (r *Renderer) HasContext(id uint32) bool {
 	r.mu.Lock()
 	defer r.mu.Unlock()
-	return r.contexts[id] != nil
+	return r.contexts.Get(id) != nil
 }
 
 // Attach gives a context access to a resource made elsewhere, by importing its
@@ -193,7 +193,7 @@ func (r *Renderer) HasContext(id uint32) bool {
 func (r *Renderer) Attach(ctx, res uint32) {
 	r.mu.Lock()
 	defer r.mu.Unlock()
-	c, s := r.contexts[ctx], r.resources.Get(res)
+	c, s := r.contexts.Get(ctx), r.resources.Get(res)
 	if c == nil || s == nil || c.Objects.Get(res) != nil {
 		return
 	}
@@ -214,7 +214,7 @@ func (r *Renderer) Attach(ctx, res uint32) {
 func (r *Renderer) Detach(ctx, res uint32) {
 	r.mu.Lock()
 	defer r.mu.Unlock()
-	if c := r.contexts[ctx]; c != nil && r.resources.Get(res) != nil {
+	if c := r.contexts.Get(ctx); c != nil && r.resources.Get(res) != nil {
 		c.Objects.Remove(res)
 	}
 }

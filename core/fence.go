@@ -13,7 +13,7 @@ import (
 // already. An error means that it never retires.
 func (r *Renderer) CreateFence(ctx, ring uint32, id uint64) error {
 	r.mu.Lock()
-	c := r.contexts[ctx]
+	c := r.contexts.Get(ctx)
 	if c == nil {
 		r.mu.Unlock()
 		return ErrNoContext
@@ -66,7 +66,7 @@ func (r *Renderer) watch() {
 func (r *Renderer) SubmitAfter(id uint32, batch []byte, fences []uint64) error {
 	r.mu.Lock()
 	defer r.mu.Unlock()
-	c := r.contexts[id]
+	c := r.contexts.Get(id)
 	if c == nil {
 		return ErrNoContext
 	}
@@ -92,7 +92,7 @@ func (r *Renderer) SubmitAfter(id uint32, batch []byte, fences []uint64) error {
 func (r *Renderer) AttachFence(ctx uint32, fd int) error {
 	r.mu.Lock()
 	defer r.mu.Unlock()
-	c := r.contexts[ctx]
+	c := r.contexts.Get(ctx)
 	if c == nil {
 		return ErrNoContext
 	}

@@ -9,6 +9,7 @@ import (
 
 	"virgldrm/drm"
 	"virgldrm/fence"
+	"virgldrm/ids"
 	"virgldrm/resources"
 	"virgldrm/trace"
 	"virgldrm/wire"
@@ -44,7 +45,7 @@ type Renderer struct {
 	watchers sync.WaitGroup // who does
 
 	mu        sync.Mutex
-	contexts  map[uint32]*context // guarded by mu
+	contexts  ids.Table[*context] // guarded by mu
 	resources *resources.Table    // guarded by mu
 }
 
@@ -54,7 +55,6 @@ func New(cfg Config) (*Renderer, error) {
 	r := &Renderer{
 		cfg:       cfg,
 		log:       cfg.Log,
-		contexts:  map[uint32]*context{},
 		resources: resources.NewTable(),
 	}
 	if cfg.DRM {
@@ -88,7 +88,7 @@ func (r *Renderer) Reset() {
 	for {
 		r.mu.Lock()
 		var c *context
-		for _, c = range r.contexts {
+		for _, c = range r.contexts.All {
 			break
 		}
 		r.mu.Unlock()

@@ -19,7 +19,7 @@ func (r *Renderer) get(res uint32) (*resources.Resource, error) {
 
 // creator returns the context and buffer behind an opaque resource.
 func (r *Renderer) creator(s *resources.Resource) (*context, *resources.Object, error) {
-	c := r.contexts[s.Creator]
+	c := r.contexts.Get(s.Creator)
 	if c == nil || c.lost {
 		return nil, nil, fmt.Errorf("resource %d: its context is gone: %w", s.ID, syscall.EINVAL)
 	}
@@ -190,7 +190,7 @@ func (r *Renderer) Transfer(res, ctx uint32) error {
 		return err
 	}
 	if ctx != 0 {
-		if r.contexts[ctx] == nil {
+		if r.contexts.Get(ctx) == nil {
 			return ErrNoContext
 		}
 		return ErrNative
