@@ -17,11 +17,12 @@ package fence
 #include <string.h>
 #include "hub.h"
 
-static struct vd_hub *new_hub(uintptr_t retired, uintptr_t hung)
+static struct vd_hub *new_hub(uintptr_t retired, uintptr_t hung, uint64_t hung_ns)
 {
     struct vd_fence_ops ops = {
         .retired = (void (*)(uint32_t, uint32_t, uint64_t))retired,
         .hung = (void (*)(uint32_t, uint32_t, uint64_t, uint32_t))hung,
+        .hung_ns = hung_ns,
     };
 
     return vd_hub_new(&ops);
@@ -42,6 +43,7 @@ import "C"
 
 import (
 	"syscall"
+	"time"
 
 	"virgldrm/drm"
 )
@@ -52,6 +54,8 @@ import (
 type Callbacks struct {
 	Retired uintptr // void (*)(uint32_t ctx, uint32_t ring, uint64_t fence_id)
 	Hung    uintptr // void (*)(uint32_t ctx, uint32_t ring, uint64_t fence_id, uint32_t seconds)
+
+	HungAfter time.Duration // how long a ring is stuck when Hung is called; 0: ten seconds
 }
 
 // Hub holds the fences of all contexts. Its methods may be called on any
@@ -61,7 +65,7 @@ type Hub struct{ c *C.struct_vd_hub }
 // NewHub returns an empty hub; its waiter thread starts with the first fence
 // that has a sync_file.
 func NewHub(cb Callbacks) (*Hub, error) {
-	c := C.new_hub(C.uintptr_t(cb.Retired), C.uintptr_t(cb.Hung))
+	c := C.new_hub(C.uintptr_t(cb.Retired), C.uintptr_t(cb.Hung), C.uint64_t(cb.HungAfter))
 	if c == nil {
 		return nil, syscall.ENOMEM
 	}
@@ -80,7 +84,7 @@ func (h *Hub) Close() {
 // true; Sleep waits that long.
 func (h *Hub) Check() (pending bool) { return bool(C.vd_hub_check(h.c)) }
 
-// Sleep returns true after a few seconds, or false once Wake was called. It is
+// Sleep returns true after half of HungAfter, or false once Wake was called. It is
 // not a Go timer: those make the runtime keep descriptors for ever.
 func (h *Hub) Sleep() bool { return bool(C.vd_hub_sleep(h.c)) }
 

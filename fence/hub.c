@@ -18,13 +18,19 @@ uint64_t vd_now(void)
 struct vd_hub *vd_hub_new(const struct vd_fence_ops *ops)
 {
     struct vd_hub *hub = calloc(1, sizeof(*hub));
+    pthread_condattr_t attr;
 
     if (!hub)
         return NULL;
     pthread_mutex_init(&hub->lock, NULL);
     pthread_cond_init(&hub->idle, NULL);
-    pthread_cond_init(&hub->awake, NULL);
+    pthread_condattr_init(&attr);
+    pthread_condattr_setclock(&attr, CLOCK_MONOTONIC);
+    pthread_cond_init(&hub->awake, &attr);
+    pthread_condattr_destroy(&attr);
     hub->ops = *ops;
+    if (!hub->ops.hung_ns)
+        hub->ops.hung_ns = VD_HUNG_NS;
     hub->last = hub->epoll = hub->stopper = -1;
     return hub;
 }
@@ -60,11 +66,10 @@ void vd_hub_free(struct vd_hub *hub)
 
 bool vd_hub_sleep(struct vd_hub *hub)
 {
-    struct timespec end;
+    uint64_t until = vd_now() + hub->ops.hung_ns / 2;
+    struct timespec end = { (time_t)(until / 1000000000u), (long)(until % 1000000000u) };
     bool on;
 
-    clock_gettime(CLOCK_REALTIME, &end);
-    end.tv_sec += VD_SLEEP_S;
     pthread_mutex_lock(&hub->lock);
     while (!hub->no_sleep && !pthread_cond_timedwait(&hub->awake, &hub->lock, &end))
         ;

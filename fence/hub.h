@@ -23,9 +23,7 @@
 
 #define VD_RINGS 64
 #define VD_WAITERS 2
-#define VD_SLEEP_S 5
-#define VD_OLD_NS 4000000000ull   // a head pending this long is asked for again
-#define VD_HUNG_NS 10000000000ull // and reported when it is pending this long
+#define VD_HUNG_NS 10000000000ull // a ring stuck this long is reported
 
 // A key names a context, a ring of it, or one arming of a ring's head:
 //   bits 0-5 ring, 6-25 slot, 26-41 the slot's generation, 42-63 arming
@@ -40,6 +38,7 @@
 struct vd_fence_ops {
     void (*retired)(uint32_t ctx, uint32_t ring, uint64_t id);
     void (*hung)(uint32_t ctx, uint32_t ring, uint64_t id, uint32_t seconds);
+    uint64_t hung_ns; // when hung is called; 0: VD_HUNG_NS
 };
 
 // An ioctl whose result the guest must see before its fences retire.
@@ -132,8 +131,8 @@ uint32_t vd_fence_ctx_destroy(struct vd_hub *hub, uint64_t key);
 // the fence never retires; EEXIST says it works but cannot be found by its id.
 int vd_fence_add(struct vd_hub *hub, uint64_t key, uint32_t ring, uint64_t id, int fd);
 
-// For a thread of the caller's, while check returns true: sleep lasts a few
-// seconds, check asks again for heads that are pending for long, in case their
+// For a thread of the caller's, while check returns true: sleep lasts half of
+// hung_ns, check asks again for heads that are pending for long, in case their
 // event was lost, and reports hung rings, once each. wake ends the sleep, also
 // one that is yet to come; sleep then returns false.
 bool vd_hub_sleep(struct vd_hub *hub);

@@ -317,7 +317,7 @@ bool vd_hub_check(struct vd_hub *hub)
     uint64_t now = vd_now();
     bool pending = false;
 
-    vd_timeline_again(hub, VD_OLD_NS);
+    vd_timeline_again(hub, hub->ops.hung_ns / 4);
     pthread_mutex_lock(&hub->lock);
     for (uint32_t i = 0; i < hub->nslots; i++) {
         for (uint32_t ring = 1; hub->slots[i].ctx && ring < hub->slots[i].ctx->rings; ring++) {
@@ -325,7 +325,7 @@ bool vd_hub_check(struct vd_hub *hub)
             struct vd_timeline *t = &hub->slots[i].ctx->ring[ring];
 
             pending |= t->armed >= 0;
-            if (t->armed >= 0 && t->head && !t->hang_reported && now >= t->armed_at + VD_HUNG_NS) {
+            if (t->armed >= 0 && t->head && !t->hang_reported && now >= t->armed_at + hub->ops.hung_ns) {
                 uint64_t fence = t->head->id;
                 uint32_t age = (uint32_t)((now - t->armed_at) / 1000000000u);
 

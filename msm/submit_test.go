@@ -8,6 +8,7 @@ import (
 
 	"virgldrm/core"
 	"virgldrm/internal/simtest"
+	"virgldrm/msm"
 	"virgldrm/wire"
 )
 
@@ -299,4 +300,31 @@ func TestPanicEndsOneContext(t *testing.T) {
 	g.ok(r.CreateFence(1, 1, 1))
 	simtest.Retired(t, 1)
 	other.must(1, 0)
+}
+
+// A job that never ends is reported once, and holds up nothing but its ring.
+func TestHungGPUIsReported(t *testing.T) {
+	cb := simtest.Callbacks()
+	cb.HungAfter = 100 * time.Millisecond
+	l := &logged{}
+	r, err := core.New(core.Config{Drivers: []core.Driver{msm.Driver}, Log: l.logger(), Fences: cb, DRM: true, CrashOnPanic: true})
+	if err != nil {
+		t.Fatal(err)
+	}
+	defer simtest.Settle(t)
+	defer r.Close()
+	g := addGuest(t, r, l, 1)
+	q := g.queue(1)
+	for round := range 2 {
+		simtest.Control(t, "hang ring=1")
+		g.submit(q, uint32(round+1))
+		g.ok(r.CreateFence(1, 2, uint64(round)))
+		simtest.Hangs(t, round+1)
+		time.Sleep(300 * time.Millisecond)
+		simtest.Hangs(t, round+1)
+		g.must(1, 0)
+		simtest.Control(t, "unhang")
+		simtest.Retired(t, round+1)
+		time.Sleep(200 * time.Millisecond) // the watch ends, the next round starts another
+	}
 }

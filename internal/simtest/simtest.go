@@ -72,6 +72,8 @@ static void on_hung(uint32_t ctx, uint32_t ring, uint64_t id, uint32_t seconds)
     __atomic_add_fetch(&hangs, 1, __ATOMIC_RELAXED);
 }
 
+static unsigned get_hangs(void) { return __atomic_load_n(&hangs, __ATOMIC_RELAXED); }
+
 // Waits until n fences were reported; returns how many were.
 static unsigned wait_retired(unsigned n, unsigned ms)
 {
@@ -99,6 +101,7 @@ static void clear_retired(void)
 {
     pthread_mutex_lock(&lock);
     logged = 0;
+    __atomic_store_n(&hangs, 0, __ATOMIC_RELAXED);
     pthread_mutex_unlock(&lock);
 }
 
@@ -215,6 +218,18 @@ func Counters() Live {
 	return Live{
 		Files: uint64(c.files), BOs: uint64(c.bos), Handles: uint64(c.handles),
 		Queues: uint64(c.queues), Syncobjs: uint64(c.syncobjs), Fences: uint64(c.fences),
+	}
+}
+
+// Hangs waits for the n-th report of a hung ring since Callbacks and fails if
+// there are more.
+func Hangs(t testing.TB, n int) {
+	t.Helper()
+	for deadline := time.Now().Add(10 * time.Second); int(C.get_hangs()) < n && time.Now().Before(deadline); {
+		time.Sleep(time.Millisecond)
+	}
+	if got := int(C.get_hangs()); got != n {
+		t.Fatalf("%d reports of a hung ring, want %d", got, n)
 	}
 }
 
