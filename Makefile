@@ -24,7 +24,7 @@ demo: ## a real guest's traffic through the library, on a simulated GPU
 test: ## everything that proves the product
 	@build/deps.sh test
 	@$(MAKE) --no-print-directory lib $(SIM)
-	@MAKE=$(MAKE) tests/run.sh vet headers go-test sim-test boot replays abi install-test clients shim
+	@MAKE=$(MAKE) tests/run.sh vet headers go-test sim-test boot replays abi fuzz install-test clients shim
 
 lib: ## build/libvirglrenderer.so.1
 	@build/lib.sh
@@ -86,6 +86,17 @@ build/abi-distro: $(ABI_DEP)
 	@build/fetch.sh forky build/virgl-forky libvirglrenderer-dev
 	@$(COMPILE) -DABI_DISTRO_HEADER -Ibuild/virgl-forky/usr/include -Iinclude -Itests/sim -o $@ $(ABI_SRC) -ldl -lpthread
 
+FUZZTIME ?= 30s
+FUZZ := wire:FuzzBatch wire:FuzzCapset msm:FuzzCommandStream msm:FuzzResponsePlacement msm:FuzzCapset
+
+fuzz: lib $(SIM) build/fuzz_abi ## FUZZTIME=30s for each fuzzer
+	@for f in $(FUZZ); do echo "== $$f"; \
+		go test ./$${f%:*} -run='^$$' -fuzz="^$${f#*:}$$" -fuzztime=$(FUZZTIME) || exit 1; done
+	@echo "== the C API"
+	@$(WITH_SIM) build/fuzz_abi --lib $(LIB) --time $(FUZZTIME)
+build/fuzz_abi: $(wildcard tests/c/fuzz_abi*.[ch] include/*.h) tests/sim/drmsim.h
+	@$(COMPILE) -Iinclude -Itests/sim -o $@ $(filter %.c,$^) -ldl -lpthread
+
 install: lib ## DESTDIR= PREFIX=: library, headers, virglrenderer.pc
 	@build/install.sh
 
@@ -101,4 +112,4 @@ shim: lib ## the library on Mesa's own simulated Adreno
 clean: ## remove what was built
 	git clean -fdqX build
 
-.PHONY: help demo test lib sim vet headers go-test sim-test boot replays abi install install-test clients shim clean
+.PHONY: help demo test lib sim vet headers go-test sim-test boot replays abi fuzz install install-test clients shim clean

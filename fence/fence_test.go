@@ -314,3 +314,17 @@ func TestNoAllocations(t *testing.T) {
 		t.Fatalf("%v allocations per fence", n)
 	}
 }
+
+// Slots of contexts are used again, more often than their generation counts.
+func TestContextsComeAndGo(t *testing.T) {
+	h := newHub(t)
+	defer h.Close()
+	keep := newContext(t, h, 1, 1)
+	defer keep.Destroy()
+	for range 1<<16 + 10 {
+		c := newContext(t, h, 2, 1)
+		c.Destroy()
+	}
+	add(t, keep, 1, 1, drm.FD{})
+	expect(t, done(1, 1, 1))
+}

@@ -118,8 +118,8 @@ struct vd_hub {
 struct vd_hub *vd_hub_new(const struct vd_fence_ops *ops);
 void vd_hub_free(struct vd_hub *hub);
 
-// Contexts, by a key that no other context of the hub ever has; a stale one is
-// harmless. new returns 0 without memory. destroy reports every outstanding
+// Contexts, by a key that is not 0 and not given again for a long time; a stale
+// one is harmless. new returns 0 without memory. destroy reports every outstanding
 // fence, returns when no callback for the context runs or will run, and says
 // how many of the fences had GPU work that may still run.
 uint64_t vd_fence_ctx_new(struct vd_hub *hub, uint32_t id, uint32_t rings);

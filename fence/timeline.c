@@ -367,7 +367,8 @@ uint32_t vd_fence_ctx_destroy(struct vd_hub *hub, uint64_t key)
             }
         }
         hub->slots[VD_SLOT(key)].ctx = NULL;
-        hub->slots[VD_SLOT(key)].generation++;
+        if ((uint16_t)++hub->slots[VD_SLOT(key)].generation == 0)
+            hub->slots[VD_SLOT(key)].generation = 1; // key 0 stands for none
         if (VD_SLOT(key) < hub->first_free)
             hub->first_free = VD_SLOT(key);
         unref(ctx);

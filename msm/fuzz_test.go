@@ -8,16 +8,13 @@ import (
 	"os/exec"
 	"path/filepath"
 	"slices"
-	"strconv"
 	"strings"
 	"syscall"
 	"testing"
 	"time"
 	"unsafe"
 
-	"virgldrm/core"
 	"virgldrm/internal/simtest"
-	"virgldrm/msm"
 	"virgldrm/wire"
 )
 
@@ -247,146 +244,5 @@ func FuzzCommandStream(f *testing.F) {
 			t.Errorf("retired %v", got)
 		}
 		g.must(1, 0)
-	})
-}
-
-// FuzzResponsePlacement predicts every byte of the response memory after one
-// command: nothing changes but the slot, as far as the guest reserved it, and
-// the sequence number.
-func FuzzResponsePlacement(f *testing.F) {
-	r, l := newRenderer(f)
-	requests := [][]uint32{
-		{1},
-		{2, 0xc0186440, 0x10, 1, 0, 0, 0, 0},
-		{2, 0xc00c644a, 0, 0, 0},
-		{2, 0x4004644b, 77},
-		{5, 5, 1},
-		{9, 0, 0, 0},
-		{10, 0, 1},
-	}
-	for which := range requests {
-		for _, c := range [][3]uint32{ // rsp_off, reserved, size of the response memory
-			{0, 8, 0x100}, {0x10, 0, 0x100}, {0x10, 3, 0x100}, {0x10, 4, 0x100}, {0x10, 0xffffffff, 0x100},
-			{0xf8, 8, 0x100}, {0xfc, 8, 0x100}, {0x100, 8, 0x100}, {0xfffffffc, 8, 0x100}, {0, 8, 0}, {0, 8, 7}, {0xff0, 64, 0xff1},
-		} {
-			f.Add(byte(which), c[0], c[1], uint16(c[2]), uint16(4))
-		}
-	}
-	f.Add(byte(5), uint32(0), uint32(0xffff), uint16(0x2000), uint16(4084))
-	f.Add(byte(5), uint32(0), uint32(0xffff), uint16(0x2000), uint16(4085))
-
-	f.Fuzz(func(t *testing.T, which byte, off, reserved uint32, room, query uint16) {
-		l.lines = l.lines[:0]
-		g := &guest{t: t, r: r, log: l, ctx: 1, seqno: 0x5e9}
-		g.ok(r.CreateContext(1, wire.CapsetDRM, ""))
-		t.Cleanup(r.Reset)
-		size := uint64(room) + header
-		g.ok(r.CreateBlob(&core.BlobArgs{Res: 1000, Ctx: 1, Mem: wire.BlobMemHost3D, Flags: wire.BlobMappable, Size: size}))
-		addr, _, err := r.Map(1000)
-		g.ok(err)
-		// To the end of the page, which is the guest's as well.
-		g.mem = unsafe.Slice((*byte)(unsafe.Pointer(at(addr))), (size+4095)&^4095)
-
-		body := slices.Clone(requests[int(which)%len(requests)])
-		if body[0] == 9 {
-			body[3] = uint32(query)
-		}
-		message := g.message(body[0], off, body[1:]...)
-		n := command{cmd: body[0], raw: message}.answer()
-		for i := range g.mem[header:] {
-			g.mem[header+i] = byte(i*7 + 1)
-		}
-		slot := uint64(off) + header
-		inside := slot+4 <= size
-		if inside {
-			binary.LittleEndian.PutUint32(g.mem[slot:], reserved)
-		}
-		want := bytes.Clone(g.mem)
-		var code syscall.Errno
-		switch {
-		case off%4 != 0:
-			code = syscall.EINVAL
-		case n > 0 && slot+n > size, n > 4096:
-			code = syscall.ENOMEM
-		}
-
-		err = r.Submit(1, message)
-		if code != 0 && !errors.Is(err, code) || code == 0 && err != nil {
-			t.Fatalf("command %d at %#x of %#x: %v, want %v", body[0], off, room, err, code)
-		}
-		if err == nil {
-			binary.LittleEndian.PutUint32(want, g.seqno)
-			if n > 0 {
-				got := min(n, uint64(reserved))
-				copy(want[slot:][:got], g.mem[slot:]) // what the host may write
-				binary.LittleEndian.PutUint32(want[slot:], uint32(got))
-			}
-		}
-		if !bytes.Equal(g.mem, want) {
-			i := 0
-			for g.mem[i] == want[i] {
-				i++
-			}
-			t.Fatalf("command %d, slot %#x of %d bytes, answer of %d: byte %#x is %#x, want %#x", body[0], slot, reserved, n, i, g.mem[i], want[i])
-		}
-	})
-}
-
-// FuzzCapset lets requests of the probe fail: every parameter is then unknown
-// or what it is, booleans have only values of their own, and a destination is
-// never overrun.
-func FuzzCapset(f *testing.F) {
-	r, _ := newRenderer(f)
-	sound := make([]byte, wire.CapsetSize)
-	r.Capset(sound)
-	kinds := []string{"GET_PARAM", "GEM_NEW", "SUBMITQUEUE_NEW", "OPEN", "VERSION", "GEM_CLOSE"}
-	for kind := range kinds {
-		f.Add(byte(kind), byte(1), byte(1), byte(syscall.EINVAL), uint16(wire.CapsetSize))
-		f.Add(byte(kind), byte(3), byte(200), byte(syscall.EIO), uint16(wire.CapsetSize-5))
-	}
-	f.Add(byte(0), byte(1), byte(3), byte(syscall.EINTR), uint16(0))
-
-	f.Fuzz(func(t *testing.T, kind, nth, count, errno byte, size uint16) {
-		before := simtest.Counters()
-		control := "fail " + kinds[int(kind)%len(kinds)] + " nth=" + strconv.Itoa(int(max(nth, 1))) + " count=" + strconv.Itoa(int(count)) + " errno=" + strconv.Itoa(int(max(errno, 1)))
-		simtest.Control(t, control)
-		r, err := core.New(core.Config{Drivers: []core.Driver{msm.Driver}, Log: (&logged{}).logger(), DRM: true, CrashOnPanic: true})
-		simtest.Control(t, "reset")
-		if err != nil {
-			if !isErrno(err) {
-				t.Errorf("an error without errno: %v", err)
-			}
-			settled(t, before)
-			return
-		}
-		defer settled(t, before)
-		defer r.Close()
-		memory := bytes.Repeat([]byte{0x77}, wire.CapsetSize+64)
-		n := min(int(size), wire.CapsetSize)
-		r.Capset(memory[:n:n])
-		if !bytes.Equal(memory[n:], bytes.Repeat([]byte{0x77}, len(memory)-n)) {
-			t.Errorf("wrote behind %d bytes", n)
-		}
-		got := make([]byte, wire.CapsetSize)
-		r.Capset(got)
-		if !bytes.Equal(got[:n], memory[:n]) {
-			t.Errorf("another capset in %d bytes", n)
-		}
-		word := func(b []byte, at int) uint32 { return binary.LittleEndian.Uint32(b[at:]) }
-		for at := 0; at < wire.CapsetSize; at += 4 {
-			v, is := word(got, at), word(sound, at)
-			switch {
-			case at == 24 && v > 1: // has_cached_coherent is older than the convention
-				t.Errorf("has_cached_coherent %#x", v)
-			case (at == 96 || at == 100) && v != 1 && v != 0xffffffff:
-				t.Errorf("boolean at %d is %#x", at, v)
-			case at != 96 && at != 100 && v != 0 && v != is:
-				t.Errorf("word at %d is %#x, not %#x", at, v, is)
-			case at < 24 && v != is:
-				t.Errorf("head at %d is %#x, not %#x", at, v, is)
-			case at >= 112 && v != 0:
-				t.Errorf("%#x behind the driver's part", v)
-			}
-		}
 	})
 }

@@ -76,7 +76,7 @@ func addGuest(t testing.TB, r *core.Renderer, l *logged, ctx uint32) *guest {
 func (g *guest) ok(err error) {
 	g.t.Helper()
 	if err != nil {
-		g.t.Fatal(err)
+		g.t.Fatalf("%v; log: %q", err, g.log.lines[max(0, len(g.log.lines)-3):])
 	}
 }
 

@@ -118,6 +118,3 @@ func (t *Table) Clear() {
 		t.Remove(r)
 	}
 }
-
-// Len counts the resources.
-func (t *Table) Len() int { return t.byID.Len() }

@@ -107,6 +107,11 @@ static int export_pending(struct fence *f) // gpu_lock held
         int fd = eventfd(0, EFD_CLOEXEC | EFD_NONBLOCK);
         if (fd < 0)
             return -errno;
+        int copy = sys_dup(fd);
+        if (copy < 0) {
+            sys_close(fd);
+            return copy;
+        }
         f->evfd = fd;
         f->evid = 0;
         f->prev = NULL;
@@ -115,6 +120,7 @@ static int export_pending(struct fence *f) // gpu_lock held
             exported->prev = f;
         exported = f;
         node_get(&f->node);
+        return copy;
     }
     return sys_dup(f->evfd);
 }
