@@ -97,6 +97,14 @@ fuzz: lib $(SIM) build/fuzz_abi ## FUZZTIME=30s for each fuzzer
 build/fuzz_abi: $(wildcard tests/c/fuzz_abi*.[ch] include/*.h) tests/sim/drmsim.h
 	@$(COMPILE) -Iinclude -Itests/sim -o $@ $(filter %.c,$^) -ldl -lpthread
 
+soak: $(SIM) ## SOAK=5m: random jobs, hangs and destroyed contexts
+	SOAK=$(or $(SOAK),5m) go test -run=Soak -v -timeout=0 ./msm
+
+bench: lib $(SIM) build/bench ## the library beside the bare ioctls; run it on an idle machine
+	@LD_PRELOAD=$(CURDIR)/$(SIM) build/bench --lib $(LIB) --benchstat build/bench.txt
+build/bench: $(wildcard tests/bench/*.[ch] include/*.h) tests/sim/drmsim.h
+	@$(COMPILE) -Iinclude -Itests/sim -o $@ $(filter %.c,$^) -ldl -lpthread
+
 install: lib ## DESTDIR= PREFIX=: library, headers, virglrenderer.pc
 	@build/install.sh
 
@@ -112,4 +120,4 @@ shim: lib ## the library on Mesa's own simulated Adreno
 clean: ## remove what was built
 	git clean -fdqX build
 
-.PHONY: help demo test lib sim vet headers go-test sim-test boot replays abi fuzz install install-test clients shim clean
+.PHONY: help demo test lib sim vet headers go-test sim-test boot replays abi fuzz soak bench install install-test clients shim clean
