@@ -24,7 +24,7 @@ demo: ## a real guest's traffic through the library, on a simulated GPU
 test: ## everything that proves the product
 	@build/deps.sh test
 	@$(MAKE) --no-print-directory lib $(SIM)
-	@MAKE=$(MAKE) tests/run.sh vet headers go-test sim-test boot replays abi fuzz install-test clients shim
+	@MAKE=$(MAKE) tests/run.sh vet headers go-test sim-test boot host replays abi fuzz install-test clients shim
 
 lib: ## build/libvirglrenderer.so.1
 	@build/lib.sh
@@ -59,6 +59,12 @@ build/sim-selftest: $(wildcard tests/sim/selftest/*.[ch]) tests/sim/drmsim.h
 
 boot: lib $(SIM) $(BOOTS) ## loading, forking, racing inits, signals
 	@for b in $(BOOTS); do echo "== $$b"; $(WITH_SIM) $$b $(CURDIR)/$(LIB) || exit 1; done
+
+host: lib $(SIM) ## at home in any VMM: sandboxes, signals, stacks, memory, leaving
+	@tests/host/run.sh build
+
+arm64: lib $(SIM) ## the same and the harness for arm64, under qemu-user
+	@tests/host/arm64.sh build
 
 replays: lib $(SIM) $(REPLAY) build/libbreaker.so ## recordings of real guests agree in every answer
 	@$(WITH_SIM) tests/c/replay_breaks.sh $(REPLAY) build/libbreaker.so testdata/recordings/turnip-vktest.vrec.xz
@@ -105,6 +111,12 @@ bench: lib $(SIM) build/bench ## the library beside the bare ioctls; run it on a
 build/bench: $(wildcard tests/bench/*.[ch] include/*.h) tests/sim/drmsim.h
 	@$(COMPILE) -Iinclude -Itests/sim -o $@ $(filter %.c,$^) -ldl -lpthread
 
+vm: lib $(SIM) ## a Linux guest with Turnip on QEMU and the simulated GPU: CMD='...', SHELL_ON_SERIAL=1
+	@tests/e2e/vm.sh
+
+e2e: lib $(SIM) ## the same in every scenario of tests/e2e, or SCENARIOS='a b'; LIB=path for another library
+	@tests/e2e/run.sh $(SCENARIOS)
+
 install: lib ## DESTDIR= PREFIX=: library, headers, virglrenderer.pc
 	@build/install.sh
 
@@ -120,4 +132,4 @@ shim: lib ## the library on Mesa's own simulated Adreno
 clean: ## remove what was built
 	git clean -fdqX build
 
-.PHONY: help demo test lib sim vet headers go-test sim-test boot replays abi fuzz soak bench install install-test clients shim clean
+.PHONY: help demo test lib sim vet headers go-test sim-test boot host arm64 replays abi fuzz soak bench vm e2e install install-test clients shim clean

@@ -4,7 +4,7 @@ set -eu
 
 lib="gcc libc6-dev binutils pkgconf libdrm-dev"
 demo="$lib xz-utils"
-test="$demo valgrind"
+test="$demo valgrind libseccomp-dev"
 
 fail() {
     echo "deps.sh: $*, so install these packages yourself and try again:$missing" >&2

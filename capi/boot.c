@@ -150,8 +150,9 @@ static void introduce_thread(void)
 
 static void start(void)
 {
-    struct sigaction saved[NSIG];
-    bool have[NSIG] = {false};
+    // Static, for the boot lock is held: 10 KiB are too much for a small thread's stack.
+    static struct sigaction saved[NSIG];
+    static bool have[NSIG];
 
     for (int sig = 1; sig < NSIG; sig++) // libc refuses the two it keeps for itself
         have[sig] = sigaction(sig, NULL, &saved[sig]) == 0;

@@ -119,7 +119,9 @@ func (r *Renderer) MapFixed(res uint32, addr uintptr) error {
 	if addr == 0 {
 		return syscall.EINVAL
 	}
-	_, err = r.mapping(s, addr)
+	if _, err = r.mapping(s, addr); err != nil {
+		r.log.Debugf("resource %d cannot be mapped at %#x: %v", res, addr, err)
+	}
 	return err
 }
 

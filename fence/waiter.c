@@ -36,13 +36,26 @@ static void *wait_for_gpu(void *arg)
     return NULL;
 }
 
+// All signals are the host's other threads' to handle, but for those that a fault
+// in the VMM's callback raises: blocked, they would kill the process unheard.
+static void block_signals(sigset_t *old)
+{
+    static const int faults[] = { SIGSEGV, SIGBUS, SIGFPE, SIGILL, SIGTRAP, SIGSYS };
+    sigset_t set;
+
+    sigfillset(&set);
+    for (size_t i = 0; i < sizeof(faults) / sizeof(faults[0]); i++)
+        sigdelset(&set, faults[i]);
+    pthread_sigmask(SIG_SETMASK, &set, old);
+}
+
 // With the lock held.
 int vd_waiter_start(struct vd_hub *hub)
 {
     struct epoll_event ev = { .events = EPOLLIN, .data.u64 = STOP };
     struct vd_waiter *w = &hub->waiters[hub->running];
     pthread_attr_t attr;
-    sigset_t all, old;
+    sigset_t old;
     int r;
 
     if (hub->epoll < 0 && (hub->epoll = epoll_create1(EPOLL_CLOEXEC)) < 0)
@@ -56,8 +69,7 @@ int vd_waiter_start(struct vd_hub *hub)
     w->hub = hub;
     pthread_attr_init(&attr);
     pthread_attr_setstacksize(&attr, 512 * 1024); // the VMM's callbacks run on it
-    sigfillset(&all);
-    pthread_sigmask(SIG_SETMASK, &all, &old);
+    block_signals(&old);
     r = pthread_create(&w->thread, &attr, wait_for_gpu, w);
     pthread_sigmask(SIG_SETMASK, &old, NULL);
     pthread_attr_destroy(&attr);

@@ -109,9 +109,14 @@ func (c *Context) Run(m *wire.Call, batch []byte, shm *wire.Shmem) error {
 	return ccmds.Run(c, m, batch, Driver.Align, shm)
 }
 
-// ShmemReady makes the kernel's fault count reach the guest before each of its
-// fences.
+// ShmemReady makes the kernel's fault count reach the guest: now, because it is
+// counted for all processes and a guest compares with what it saw first, and
+// before each of the guest's fences.
 func (c *Context) ShmemReady() {
+	p := param{Pipe: pipe3D0, Param: paramFaults}
+	if opGetParam.Do(&c.Dev.FD, &p) == 0 {
+		c.Shmem.Store(shmGlobalFaults, uint32(p.Value))
+	}
 	fence.Watch(c.Fences, &c.Dev.FD, &opGetParam, &param{Pipe: pipe3D0, Param: paramFaults},
 		paramValueAt, c.Shmem.Word(shmGlobalFaults))
 }

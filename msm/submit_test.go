@@ -237,6 +237,11 @@ func TestFaultsComeBeforeTheFence(t *testing.T) {
 	if n := g.word(12); n != 1 {
 		t.Errorf("global_faults %d after a failed query", n)
 	}
+	// A process that starts later must not take an old fault for its own.
+	later := addGuest(t, g.r, g.log, 2)
+	if n := later.word(12); n != 1 {
+		t.Errorf("global_faults %d for a new context", n)
+	}
 }
 
 func TestReset(t *testing.T) {

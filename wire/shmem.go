@@ -63,18 +63,16 @@ func (s *Shmem) publish(off uint32, reply []byte) {
 func (s *Shmem) SetSeqno(n uint32) { atomic.StoreUint32(s.word(shmSeqno), n) }
 
 // Add adds 1 to the counter at off, which must lie in the driver's header.
-func (s *Shmem) Add(off uint32) {
-	if off < shmHead || off+4 > s.header {
-		panic("wire: counter outside the header")
-	}
-	atomic.AddUint32(s.word(off), 1)
-}
+func (s *Shmem) Add(off uint32) { atomic.AddUint32(s.Word(off), 1) }
+
+// Store sets the header word at off.
+func (s *Shmem) Store(off, v uint32) { atomic.StoreUint32(s.Word(off), v) }
 
 // Word returns the address of the header word at off, for a value that another
 // thread keeps up to date. It is valid while the memory stays mapped.
 func (s *Shmem) Word(off uint32) *uint32 {
 	if off < shmHead || off+4 > s.header {
-		panic("wire: word outside the header")
+		panic("wire: word outside the driver's header")
 	}
 	return s.word(off)
 }
