@@ -53,7 +53,9 @@ headers: ## our headers and structs against the distribution's and the kernel's
 	@go test -v -count=1 ./internal/headers
 
 sim-test: $(SIM) build/sim-selftest ## the simulated kernel against the rules of the real one
-	LD_PRELOAD=$(CURDIR)/$(SIM) build/sim-selftest
+	@echo "== without leaks"; LD_PRELOAD=$(CURDIR)/$(SIM) valgrind -q --error-exitcode=9 --trace-children=yes \
+		--child-silent-after-fork=yes --leak-check=full --show-leak-kinds=all --errors-for-leak-kinds=all build/sim-selftest
+	@echo "== natively"; LD_PRELOAD=$(CURDIR)/$(SIM) build/sim-selftest
 build/sim-selftest: $(wildcard tests/sim/selftest/*.[ch]) tests/sim/drmsim.h
 	@$(COMPILE) -Itests/sim -o $@ $(filter %.c,$^) -ldl -lpthread
 
@@ -100,7 +102,7 @@ fuzz: lib $(SIM) build/fuzz_abi ## FUZZTIME=30s for each fuzzer
 		go test ./$${f%:*} -run='^$$' -fuzz="^$${f#*:}$$" -fuzztime=$(FUZZTIME) || exit 1; done
 	@echo "== the C API"
 	@$(WITH_SIM) build/fuzz_abi --lib $(LIB) --time $(FUZZTIME)
-build/fuzz_abi: $(wildcard tests/c/fuzz_abi*.[ch] include/*.h) tests/sim/drmsim.h
+build/fuzz_abi: $(wildcard tests/c/fuzz_abi*.[ch] include/*.h) tests/c/functions.h tests/sim/drmsim.h
 	@$(COMPILE) -Iinclude -Itests/sim -o $@ $(filter %.c,$^) -ldl -lpthread
 
 soak: $(SIM) ## SOAK=5m: random jobs, hangs and destroyed contexts

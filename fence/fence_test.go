@@ -148,6 +148,32 @@ func TestDestroyReportsEverythingOnce(t *testing.T) {
 	other.Destroy()
 }
 
+// As a guest leaves it that is killed on a hung GPU: 12 rings, 8,192 fences.
+func TestDestroyWithManyFencesInFlight(t *testing.T) {
+	h := newHub(t)
+	defer h.Close()
+	const rings, fences = 12, 8192
+	c := newContext(t, h, 7, rings)
+	never := newJob(t)
+	for id := range uint64(fences) {
+		add(t, c, uint32(1+id%rings), id, never.file(t))
+	}
+	start := time.Now()
+	c.Destroy()
+	t.Logf("destroyed in %v", time.Since(start))
+	last := map[uint32]uint64{}
+	got := simtest.Retired(t, fences)
+	for _, f := range got {
+		if was, ok := last[f.Ring]; ok && f.ID != was+rings {
+			t.Fatalf("ring %d: %d after %d", f.Ring, f.ID, was)
+		}
+		last[f.Ring] = f.ID
+	}
+	if len(got) != fences {
+		t.Fatalf("%d retired of %d", len(got), fences)
+	}
+}
+
 func TestBadRing(t *testing.T) {
 	h := newHub(t)
 	defer h.Close()

@@ -109,7 +109,7 @@ static void child(const char *path, uint64_t seed, double end)
         found("%s", dlerror());
 #define R(name) if (!(api.name = (__typeof__(api.name))dlsym(lib, "virgl_renderer_" #name))) found("no virgl_renderer_" #name);
 #define S(name) if (!(api.name = (__typeof__(api.name))dlsym(lib, "virgl_" #name))) found("no virgl_" #name);
-    FUNCTIONS(R, S)
+    API_FUNCTIONS(R, S)
 #undef R
 #undef S
     for (int i = 0; i < 4; i++)
