@@ -10,9 +10,6 @@ import (
 	"virgldrm/wire"
 )
 
-// Context flags: the capset id and nothing else.
-const capsetMask = 0xff
-
 // context is one guest GPU process: core's half, the driver's, and the scratch
 // its commands run in.
 type context struct {
@@ -27,18 +24,24 @@ type context struct {
 // same capset is left as it is. Errors are EINVAL for what the embedder asked
 // and ENOMEM for what the host could not give.
 func (r *Renderer) CreateContext(id, flags uint32, name string) error {
-	r.mu.Lock()
-	defer r.mu.Unlock()
-	if id == 0 || flags&^capsetMask != 0 || flags != wire.CapsetDRM || r.gpu == nil {
+	if id == 0 || flags != wire.CapsetDRM || r.gpu == nil {
 		return fmt.Errorf("no context %d of capset %d can be made: %w", id, flags, syscall.EINVAL)
 	}
-	if r.contexts.Get(id) != nil {
+	if r.HasContext(id) {
 		return nil
 	}
+	// Without the lock: the embedder is asked for a device.
 	c, err := r.newContext(id, name)
 	if err != nil {
 		r.log.Warnf("context %d: %v", id, err)
 		return fmt.Errorf("context %d: %w", id, syscall.ENOMEM)
+	}
+	r.mu.Lock()
+	defer r.mu.Unlock()
+	if r.contexts.Get(id) != nil { // made meanwhile
+		c.Fences.Destroy()
+		c.free()
+		return nil
 	}
 	r.contexts.Set(id, c)
 	return nil

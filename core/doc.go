@@ -4,7 +4,8 @@
 //
 // Embedders promise to make one call at a time. Renderer.mu makes that promise
 // true where it is broken, so that a mistake there costs time and not the
-// process; it is dropped around everything that can call back into the embedder.
+// process; it is dropped around everything that can call back into the embedder,
+// but for log lines: a log sink must not call the library.
 //
 // Lock order: Renderer.mu, then nothing: the fence hub's lock is never held
 // together with it from this side.

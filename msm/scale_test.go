@@ -118,3 +118,27 @@ func TestOutOfDescriptors(t *testing.T) {
 		t.Errorf("the log does not say what to do: %q", g.log.lines)
 	}
 }
+
+// The embedder is asked for a device with no lock held: it may call back.
+func TestOpenDRMMayCallBack(t *testing.T) {
+	var r *core.Renderer
+	asked := 0
+	l := &logged{}
+	r, err := core.New(core.Config{
+		Drivers: []core.Driver{msm.Driver}, Log: l.logger(), Fences: simtest.Callbacks(), DRM: true, CrashOnPanic: true,
+		OpenDRM: func() int {
+			if asked++; r != nil {
+				r.HasContext(1)
+			}
+			return -1
+		},
+	})
+	if err != nil {
+		t.Fatal(err)
+	}
+	defer r.Close()
+	addGuest(t, r, l, 1).must(1, 0)
+	if asked != 2 {
+		t.Errorf("asked %d times, at init and for one context", asked)
+	}
+}

@@ -23,8 +23,8 @@ const (
 	Silent
 )
 
-// Sink takes a finished line without newline. It may be called on any thread,
-// never with a lock of this library held.
+// Sink takes a finished line without newline. It may be called on any thread and
+// must not call the library: the renderer's lock may be held.
 type Sink func(level Level, line string)
 
 // Logger writes lines at or above a threshold. A nil Logger discards. Methods
