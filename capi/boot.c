@@ -140,9 +140,10 @@ static bool go_owns(int sig)
 // SA_ONSTACK runs on that stack when the signal arrives inside Go.
 static void introduce_thread(void)
 {
-    sigset_t mask;
+    sigset_t all, mask;
 
-    pthread_sigmask(SIG_SETMASK, NULL, &mask);
+    sigfillset(&all); // a handler that ran before the stack has grown would overflow it
+    pthread_sigmask(SIG_SETMASK, &all, &mask);
     vd_go_grow_stack(24); // also waits until the runtime is up
     pthread_sigmask(SIG_SETMASK, &mask, NULL);
     vd_thread_known = true;
