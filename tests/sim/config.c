@@ -8,7 +8,8 @@
 #include "sim.h"
 
 struct sim_config sim_config;
-const struct driver *sim_driver;
+static struct device devices[SIM_MAX_DEVICES];
+static unsigned device_count;
 
 static const char *env(const char *name, const char *fallback)
 {
@@ -62,11 +63,11 @@ static void read_params(void)
 static void read_environment(void)
 {
     struct sim_config *c = &sim_config;
-    snprintf(c->node, sizeof(c->node), "%s", env("DRMSIM_NODE", "/dev/dri/renderD128"));
-    snprintf(c->driver, sizeof(c->driver), "%s", env("DRMSIM_DRIVER", "msm"));
     snprintf(c->report, sizeof(c->report), "%s", env("DRMSIM_REPORT", ""));
-    const char *version = env("DRMSIM_VERSION", "1.13.0");
-    if (sscanf(version, "%d.%d.%d", &c->major, &c->minor, &c->patch) < 2)
+    const char *version = env("DRMSIM_VERSION", NULL);
+    struct sim_version *v = &c->version;
+    c->version_given = version && sscanf(version, "%d.%d.%d", &v->major, &v->minor, &v->patch) >= 2;
+    if (version && !c->version_given)
         log_line("DRMSIM_VERSION=%s is not MAJOR.MINOR.PATCH", version);
     const char *error = env("DRMSIM_OPEN_ERRNO", "0");
     c->open_errno = sim_errno_value(error);
@@ -83,15 +84,57 @@ static void read_environment(void)
     read_params();
 }
 
-static const struct driver *const drivers[] = { &msm_driver };
+static const struct driver *const drivers[] = { &msm_driver, &asahi_driver };
+
+static void add_device(const char *name, const char *node, size_t digits)
+{
+    struct device *d = &devices[device_count];
+    snprintf(d->name, sizeof(d->name), "%s", name);
+    snprintf(d->node, sizeof(d->node), "%s", node);
+    if (device_count) // the number at the end of the first one goes on
+        snprintf(d->node + digits, sizeof(d->node) - digits, "%lu", strtoul(node + digits, NULL, 10) + device_count);
+    d->minor = 128 + device_count++;
+    d->driver = &generic_driver;
+    for (size_t i = 0; i < sizeof(drivers) / sizeof(drivers[0]); i++)
+        if (strcmp(drivers[i]->name, name) == 0)
+            d->driver = drivers[i];
+}
+
+static void make_devices(void)
+{
+    char list[256], *save = NULL;
+    const char *node = env("DRMSIM_NODE", "/dev/dri/renderD128");
+    size_t digits = strlen(node);
+    while (digits && strchr("0123456789", node[digits - 1]))
+        digits--;
+    snprintf(list, sizeof(list), "%s", env("DRMSIM_DRIVER", "msm"));
+    for (char *name = strtok_r(list, ",", &save); name; name = strtok_r(NULL, ",", &save)) {
+        if (device_count == SIM_MAX_DEVICES) {
+            log_line("DRMSIM_DRIVER: only the first %d devices are there", SIM_MAX_DEVICES);
+            break;
+        }
+        add_device(name, node, digits);
+    }
+}
+
+struct device *device_by_path(const char *path)
+{
+    sim_start();
+    for (unsigned i = 0; i < device_count; i++)
+        if (strcmp(devices[i].node, path) == 0)
+            return &devices[i];
+    return NULL;
+}
+
+struct sim_version driver_version(const struct driver *driver)
+{
+    return sim_config.version_given ? sim_config.version : driver->version;
+}
 
 static void start(void)
 {
     read_environment();
-    sim_driver = &generic_driver;
-    for (size_t i = 0; i < sizeof(drivers) / sizeof(drivers[0]); i++)
-        if (strcmp(drivers[i]->name, sim_config.driver) == 0)
-            sim_driver = drivers[i];
+    make_devices();
     engine_reset();
 }
 

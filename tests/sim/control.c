@@ -45,6 +45,33 @@ int sim_script(enum drmsim_kind kind)
     return ret;
 }
 
+atomic_bool sim_recording, sim_close_waits;
+static struct record {
+    size_t size;
+    unsigned char arg[DRMSIM_MAX_ARG];
+} records[DRMSIM_KIND_COUNT]; // guarded by script_lock
+
+void sim_record(enum drmsim_kind kind, const void *arg, size_t size)
+{
+    pthread_mutex_lock(&script_lock);
+    records[kind].size = size;
+    memcpy(records[kind].arg, arg, size);
+    pthread_mutex_unlock(&script_lock);
+}
+
+SIM_EXPORT int drmsim_last(unsigned kind, void *arg)
+{
+    if (kind >= DRMSIM_KIND_COUNT)
+        return -EINVAL;
+    pthread_mutex_lock(&script_lock);
+    struct record *r = &records[kind];
+    memcpy(arg, r->arg, r->size);
+    int size = (int)r->size;
+    r->size = 0;
+    pthread_mutex_unlock(&script_lock);
+    return size;
+}
+
 SIM_EXPORT const char *drmsim_kind_name(unsigned kind)
 {
     return kind < DRMSIM_KIND_COUNT ? kind_names[kind] : NULL;
@@ -149,8 +176,11 @@ static void reset(void)
 {
     pthread_mutex_lock(&script_lock);
     memset(scripts, 0, sizeof(scripts));
+    memset(records, 0, sizeof(records));
     pthread_mutex_unlock(&script_lock);
     atomic_store(&sim_scripted, false);
+    atomic_store(&sim_recording, false);
+    atomic_store(&sim_close_waits, false);
     engine_reset();
 }
 
@@ -187,6 +217,10 @@ SIM_EXPORT int drmsim_control(const char *command)
         engine_fail_next((int)value);
     else if (strcmp(w.name, "fault") == 0)
         atomic_fetch_add(&sim_global_faults, 1);
+    else if (strcmp(w.name, "record") == 0)
+        atomic_store(&sim_recording, true);
+    else if (strcmp(w.name, "close_waits") == 0)
+        atomic_store(&sim_close_waits, true);
     else if (strcmp(w.name, "reset") == 0)
         reset();
     else
@@ -211,6 +245,10 @@ SIM_EXPORT void drmsim_counters(struct drmsim_counters *out)
     out->jobs_running = (uint64_t)atomic_load(&sim_stats.running);
     out->jobs_done = (uint64_t)atomic_load(&sim_stats.done);
     out->mappings = (uint64_t)atomic_load(&sim_stats.mappings);
+    out->jobs_failed = (uint64_t)atomic_load(&sim_stats.failed);
+    out->vms = (uint64_t)atomic_load(&sim_stats.vms);
+    out->bindings = (uint64_t)atomic_load(&sim_stats.bindings);
+    out->objects = (uint64_t)atomic_load(&sim_stats.objects);
 }
 
 static size_t report_line(char *line, size_t room)
@@ -219,12 +257,14 @@ static size_t report_line(char *line, size_t room)
     drmsim_counters(&c);
     int n = snprintf(line, room,
                      "drmsim: pid=%d files=%lu bos=%lu bytes=%lu handles=%lu queues=%lu syncobjs=%lu "
-                     "fences=%lu running=%lu done=%lu mappings=%lu",
+                     "fences=%lu running=%lu done=%lu failed=%lu mappings=%lu vms=%lu bindings=%lu "
+                     "objects=%lu",
                      (int)getpid(), (unsigned long)c.files, (unsigned long)c.bos,
                      (unsigned long)c.bytes, (unsigned long)c.handles, (unsigned long)c.queues,
                      (unsigned long)c.syncobjs, (unsigned long)c.fences,
                      (unsigned long)c.jobs_running, (unsigned long)c.jobs_done,
-                     (unsigned long)c.mappings);
+                     (unsigned long)c.jobs_failed, (unsigned long)c.mappings, (unsigned long)c.vms,
+                     (unsigned long)c.bindings, (unsigned long)c.objects);
     for (int k = 0; k < DRMSIM_KIND_COUNT; k++)
         if (c.calls[k])
             n += snprintf(line + n, room - (size_t)n, " %s=%lu", kind_names[k],

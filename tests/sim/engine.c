@@ -1,6 +1,6 @@
 // The simulated GPU: one ring per priority, jobs take a configured time.
 //
-// Jobs of one file and priority form an entity and run in order. An entity
+// Jobs that must run in order, as those of a queue, form an entity. An entity
 // whose first job has all its in-fences waits in its ring's ready list; the
 // ring runs the first job of the first ready entity. One thread, started when
 // first needed, completes jobs whose time is over.
@@ -61,6 +61,7 @@ static void retire(struct ring *ring)
     job->retire(job, status);
     stat_add(&sim_stats.running, -1);
     stat_add(&sim_stats.done, 1);
+    stat_add(&sim_stats.failed, status < 0);
     atomic_fetch_sub(&ring->pending, 1);
     fence_signal(job->fence, status);
     fence_put(job->fence);
@@ -178,14 +179,21 @@ bool engine_instant(uint32_t ring)
            !atomic_load_explicit(&rings[ring].pending, memory_order_acquire);
 }
 
-void engine_submit(struct drm_file *file, uint32_t ring, struct job *job)
+void entity_init(struct entity *entity, uint32_t ring, uint64_t context)
 {
+    *entity = (struct entity){ .ring = ring, .context = context, .tail = &entity->head };
+}
+
+void engine_submit(struct drm_file *file, struct entity *entity, struct job *job)
+{
+    uint32_t ring = entity->ring;
     atomic_fetch_add(&file->memory, 1);
     pthread_mutex_lock(&gpu_lock);
     job->file = file;
-    job->entity = &file->entities[ring];
+    job->entity = entity;
     job->duration_ns = atomic_load(&job_time_ns);
-    job->error = atomic_exchange(&next_error, 0);
+    if (!job->error)
+        job->error = atomic_exchange(&next_error, 0);
     atomic_fetch_add(&rings[ring].pending, 1);
     stat_add(&sim_stats.running, 1);
     bool first = !job->entity->head;

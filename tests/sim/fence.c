@@ -39,6 +39,7 @@ struct fence *fence_new(uint64_t context, uint64_t seqno, int status)
     f->seqno = seqno;
     f->status = status;
     f->evfd = -1;
+    f->driver = "stub";
     if (status)
         f->timestamp = (uint64_t)now_ns();
     stat_add(&sim_stats.fences, 1);

@@ -12,7 +12,7 @@
 static pthread_mutex_t registry_lock = PTHREAD_MUTEX_INITIALIZER;
 static struct drm_file *registry;
 
-int file_open(int flags)
+int file_open(const struct device *device, int flags)
 {
     int err = sim_enter(DRMSIM_OPEN);
     if (!err)
@@ -32,13 +32,11 @@ int file_open(int flags)
     }
     file->node = (struct node){ NODE_FILE, 1, st.st_ino };
     file->memory = 1;
+    file->device = device;
     pthread_mutex_init(&file->lock, NULL);
     uint64_t context = fence_contexts(SIM_MAX_RINGS);
-    for (uint32_t ring = 0; ring < SIM_MAX_RINGS; ring++) {
-        file->entities[ring].context = context + ring;
-        file->entities[ring].ring = ring;
-        file->entities[ring].tail = &file->entities[ring].head;
-    }
+    for (uint32_t ring = 0; ring < SIM_MAX_RINGS; ring++)
+        entity_init(&file->entities[ring], ring, context + ring);
     pthread_mutex_lock(&registry_lock);
     file->next = registry;
     file->signalled_fd = registry ? registry->signalled_fd : eventfd_signalled(1);
@@ -47,7 +45,7 @@ int file_open(int flags)
     registry = file;
     pthread_mutex_unlock(&registry_lock);
     stat_add(&sim_stats.files, 1);
-    err = sim_driver->open(file);
+    err = device->driver->open(file);
     if (err) {
         sys_close(fd);
         node_put(&file->node);
@@ -56,9 +54,18 @@ int file_open(int flags)
     return fdtab_install(fd, &file->node);
 }
 
+static bool no_jobs(void *file)
+{
+    return atomic_load(&((struct drm_file *)file)->memory) == 1;
+}
+
 // The last fd is closed. Jobs in flight keep the struct, their buffers and queues.
 void file_release(struct drm_file *file)
 {
+    for (uint32_t h = 1; sim_close_waits && h < file->handles.capacity; h++)
+        handle_wait(file, h);
+    if (sim_close_waits)
+        engine_wait(no_jobs, file, INT64_MAX);
     pthread_mutex_lock(&registry_lock);
     if (file->prev)
         file->prev->next = file->next;
@@ -67,9 +74,9 @@ void file_release(struct drm_file *file)
     if (file->next)
         file->next->prev = file->prev;
     pthread_mutex_lock(&file->lock);
-    sim_driver->close(file);
     for (uint32_t h = 1; h < file->handles.capacity; h++)
         handle_close(file, h);
+    file->device->driver->close(file);
     for (uint32_t h = 1; h < file->syncobjs.capacity; h++) {
         struct syncobj *obj = idtab_remove(&file->syncobjs, h);
         if (obj)

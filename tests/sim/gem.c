@@ -21,7 +21,7 @@ static unsigned mappable;
 
 int bo_new(uint64_t size, uint32_t flags, struct bo **out)
 {
-    struct bo *bo = calloc(1, sizeof(*bo));
+    struct bo *bo = size <= 1ull << OFFSET_SHIFT ? calloc(1, sizeof(*bo)) : NULL;
     if (!bo)
         return -ENOMEM;
     bo->refs = 1;
@@ -62,6 +62,8 @@ void bo_put(struct bo *bo)
         bo_unshare(bo);
     stat_add(&sim_stats.bos, -1);
     stat_add(&sim_stats.bytes, -(int64_t)bo->size);
+    fence_put(bo->read_fence);
+    fence_put(bo->write_fence);
     free(bo->metadata);
     free(bo);
 }
@@ -220,13 +222,34 @@ int handle_create(struct drm_file *file, struct bo *bo, uint32_t *handle)
     return ret;
 }
 
+static bool idle(void *bo)
+{
+    return !bo_busy(bo, true);
+}
+
+void handle_wait(struct drm_file *file, uint32_t handle)
+{
+    if (!file->device->driver->close_waits)
+        return;
+    pthread_mutex_lock(&file->lock);
+    struct holder *h = handle_find(file, handle);
+    struct bo *bo = h ? h->bo : NULL;
+    if (bo)
+        bo_get(bo);
+    pthread_mutex_unlock(&file->lock);
+    if (bo) {
+        engine_wait(idle, bo, INT64_MAX);
+        bo_put(bo);
+    }
+}
+
 int handle_close(struct drm_file *file, uint32_t handle)
 {
     struct holder *h = idtab_remove(&file->handles, handle);
     if (!h)
         return -EINVAL;
     struct bo *bo = h->bo;
-    vm_clear(file, h);
+    file->device->driver->unmap(file, h);
     bo_lock(bo);
     struct holder **link = &bo->holders;
     while (*link != h)

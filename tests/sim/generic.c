@@ -6,7 +6,6 @@
 #include "sim.h"
 
 #define BASE 0x40 // driver ioctls start here
-#define MAX_ARG 128
 
 #define CAP_PRIME 5
 #define CAP_TIMESTAMP_MONOTONIC 6
@@ -32,16 +31,17 @@ static void put_string(char *to, uint64_t *len, const char *text)
     *len = full;
 }
 
-static int version(struct drm_file *file, void *arg)
+static int get_version(struct drm_file *file, void *arg)
 {
-    (void)file;
     struct drm_version *v = arg;
-    v->major = sim_config.major;
-    v->minor = sim_config.minor;
-    v->patch = sim_config.patch;
-    put_string(v->name, &v->name_len, sim_config.driver);
-    put_string(v->date, &v->date_len, sim_driver->date);
-    put_string(v->desc, &v->desc_len, sim_driver->desc);
+    const struct driver *driver = file->device->driver;
+    struct sim_version version = driver_version(driver);
+    v->major = version.major;
+    v->minor = version.minor;
+    v->patch = version.patch;
+    put_string(v->name, &v->name_len, file->device->name);
+    put_string(v->date, &v->date_len, driver->date);
+    put_string(v->desc, &v->desc_len, driver->desc);
     return 0;
 }
 
@@ -84,6 +84,7 @@ static int set_client_name(struct drm_file *file, void *arg)
 static int gem_close(struct drm_file *file, void *arg)
 {
     uint32_t *handle = arg;
+    handle_wait(file, *handle);
     pthread_mutex_lock(&file->lock);
     int ret = handle_close(file, *handle);
     pthread_mutex_unlock(&file->lock);
@@ -91,7 +92,7 @@ static int gem_close(struct drm_file *file, void *arg)
 }
 
 static const struct ioctl_row generic_rows[256] = {
-    [0x00] = { 0xc0406400, version, DRMSIM_VERSION },
+    [0x00] = { 0xc0406400, get_version, DRMSIM_VERSION },
     [0x09] = { 0x40086409, gem_close, DRMSIM_GEM_CLOSE },
     [0x0c] = { 0xc010640c, get_cap, DRMSIM_GET_CAP },
     [0x2d] = { 0xc00c642d, prime_export, DRMSIM_PRIME_HANDLE_TO_FD },
@@ -112,9 +113,10 @@ static const struct ioctl_row generic_rows[256] = {
 int file_ioctl(struct drm_file *file, unsigned long request, void *arg)
 {
     unsigned nr = _IOC_NR(request);
+    const struct driver *driver = file->device->driver;
     const struct ioctl_row *row = &generic_rows[nr];
-    if (nr - BASE < sim_driver->row_count)
-        row = &sim_driver->rows[nr - BASE];
+    if (nr - BASE < driver->row_count)
+        row = &driver->rows[nr - BASE];
     if (SIM_UNLIKELY(!row->fn)) {
         int err = sim_enter(DRMSIM_OTHER);
         return err ? err : -EINVAL;
@@ -123,7 +125,7 @@ int file_ioctl(struct drm_file *file, unsigned long request, void *arg)
     if (SIM_UNLIKELY(err))
         return err;
 
-    _Alignas(8) unsigned char data[MAX_ARG];
+    _Alignas(8) unsigned char data[DRMSIM_MAX_ARG];
     size_t size = _IOC_SIZE(row->cmd), user = _IOC_SIZE(request);
     if (user > size)
         user = size;
@@ -134,6 +136,8 @@ int file_ioctl(struct drm_file *file, unsigned long request, void *arg)
     if (in)
         memcpy(data, arg, in);
     memset(data + in, 0, size - in);
+    if (SIM_UNLIKELY(sim_recording))
+        sim_record(row->kind, data, size);
     int ret = row->fn(file, data);
     if (out)
         memcpy(arg, data, out);
@@ -151,11 +155,19 @@ static void no_close(struct drm_file *file)
     (void)file;
 }
 
+static void no_unmap(struct drm_file *file, struct holder *holder)
+{
+    (void)file;
+    (void)holder;
+}
+
 // A device of a driver that the simulation does not know in detail.
 const struct driver generic_driver = {
     .name = "generic",
     .date = "20200101",
     .desc = "simulated device with generic ioctls only",
+    .version = { 1, 0, 0 },
     .open = no_open,
     .close = no_close,
+    .unmap = no_unmap,
 };

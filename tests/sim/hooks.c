@@ -102,9 +102,9 @@ static int result(int ret)
 static int open_any(int dir, const char *path, int flags, mode_t mode)
 {
     if (path && path[0] == '/') {
-        sim_start();
-        if (strcmp(path, sim_config.node) == 0)
-            return result(file_open(flags));
+        const struct device *device = device_by_path(path);
+        if (device)
+            return result(file_open(device, flags));
     }
     if (!real())
         return (int)syscall(SYS_openat, dir, path, flags, mode);
@@ -172,9 +172,9 @@ SIM_EXPORT int ioctl(int fd, unsigned long request, ...)
             node_put(node);
             return result(ret);
         }
-    } else if (type == '>') {
+    } else if (type == '>' || type == 'b') {
         bool ours = true;
-        int ret = sync_file_ioctl(fd, (uint32_t)request, arg, &ours);
+        int ret = (type == 'b' ? dmabuf_ioctl : sync_file_ioctl)(fd, (uint32_t)request, arg, &ours);
         if (ours)
             return result(ret);
     }

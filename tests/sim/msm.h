@@ -33,6 +33,8 @@ _Static_assert(sizeof(struct msm_wait_fence) == 32 && sizeof(struct msm_submit) 
                sizeof(struct msm_submit_cmd) == 32, "not the kernel's layout");
 
 #define QUEUE_BUCKETS 64
+#define MSM_VA_START 0x100000000ull // GPU addresses
+#define MSM_VA_END 0x1000000000ull
 
 // Minor versions of the kernel interface that brought something.
 enum {
@@ -43,7 +45,7 @@ enum {
 
 static inline bool msm_has(int minor)
 {
-    return sim_config.minor >= minor;
+    return driver_version(&msm_driver).minor >= minor;
 }
 
 struct msm_queue {
@@ -67,6 +69,8 @@ struct msm_job {
 struct msm_file {
     struct msm_queue *queues[QUEUE_BUCKETS]; // by id; guarded by drm_file.lock
     uint32_t next_id;
+    void *vm_tree;
+    uint64_t vm_next; // below it msm_vm_get looks for a free address
 };
 
 static inline struct msm_file *msm_file(struct drm_file *file)
@@ -94,6 +98,11 @@ int msm_gem_info(struct drm_file *file, void *arg);
 int msm_cpu_prep(struct drm_file *file, void *arg);
 int msm_cpu_fini(struct drm_file *file, void *arg);
 int msm_madvise(struct drm_file *file, void *arg);
+
+// msm_vm.c: GPU addresses of a file; caller holds file->lock.
+int msm_vm_set(struct drm_file *file, struct holder *holder, uint64_t iova);
+int msm_vm_get(struct drm_file *file, struct holder *holder, uint64_t *iova); // picks one if unset
+void msm_vm_clear(struct drm_file *file, struct holder *holder);
 
 // msm_submit.c
 int msm_submit(struct drm_file *file, void *arg);

@@ -19,7 +19,6 @@ enum {
 
 #define METADATA_MAX 128
 #define ETOOSMALL_KERNEL 525 // outside the range of errno.h
-#define SIZE_LIMIT (1ull << 36)
 
 #define PREP_WRITE 2u
 #define PREP_NOSYNC 4u
@@ -47,7 +46,7 @@ int msm_gem_new(struct drm_file *file, void *arg)
     if (!size)
         return -EINVAL;
     struct bo *bo;
-    if (size > SIZE_LIMIT || bo_new(size, args->flags, &bo))
+    if (bo_new(size, args->flags, &bo))
         return -ENOMEM;
     pthread_mutex_lock(&file->lock);
     int ret = handle_create(file, bo, &args->handle);
@@ -65,10 +64,10 @@ static int set_iova(struct drm_file *file, struct holder *h, uint64_t iova)
     if (!iova) {
         if (bo_busy(h->bo, true))
             return -EBUSY;
-        vm_clear(file, h);
+        msm_vm_clear(file, h);
         return 0;
     }
-    return h->iova ? -EBUSY : vm_set(file, h, iova);
+    return h->iova ? -EBUSY : msm_vm_set(file, h, iova);
 }
 
 static int set_name(struct bo *bo, const struct msm_gem_info *args)
@@ -158,7 +157,7 @@ static int info(struct drm_file *file, struct holder *h, struct msm_gem_info *ar
     case INFO_GET_OFFSET:
         return bo_map_offset(h->bo, &args->value);
     case INFO_GET_IOVA:
-        return vm_get(file, h, &args->value);
+        return msm_vm_get(file, h, &args->value);
     case INFO_SET_IOVA:
         return set_iova(file, h, args->value);
     case INFO_GET_FLAGS:

@@ -152,7 +152,7 @@ static int check_bos(struct submit *s)
             return -EINVAL;
         h->submit_mark = mark;
         uint64_t iova;
-        int ret = vm_get(file, h, &iova);
+        int ret = msm_vm_get(file, h, &iova);
         if (ret)
             return ret;
     }
@@ -268,6 +268,7 @@ static int run(struct submit *s)
         fence = fence_new(entity->context, ++entity->seqno, instant ? 1 : 0);
         if (!fence)
             return -ENOMEM;
+        fence->driver = msm_driver.name;
     }
     int fd = args->flags & FLAG_FENCE_FD_OUT ? fence_export(fence, s->file) : -1;
     struct msm_job *job = NULL;
@@ -289,7 +290,7 @@ static int run(struct submit *s)
     }
     atomic_store(&s->queue->last_fence, id);
     if (job)
-        engine_submit(s->file, s->ring, &job->job);
+        engine_submit(s->file, &s->file->entities[s->ring], &job->job);
     else
         stat_add(&sim_stats.done, 1);
     fence_put(fence);

@@ -1,4 +1,4 @@
-// PRIME: a dma-buf is another fd on the memfd of the buffer.
+// PRIME: a dma-buf is another fd on the memfd of the buffer. Its fences, in and out.
 #define _GNU_SOURCE
 #include <fcntl.h>
 #include <stdio.h>
@@ -8,6 +8,16 @@
 #include <unistd.h>
 
 #include "sim.h"
+
+#define IOC_EXPORT_SYNC_FILE 0xc0086202u
+#define IOC_IMPORT_SYNC_FILE 0x40086203u
+#define SYNC_WRITE 2u
+#define SYNC_RW 3u
+
+struct sync_file_args {
+    uint32_t flags;
+    int32_t fd;
+};
 
 struct prime_handle {
     uint32_t handle, flags;
@@ -41,6 +51,10 @@ int prime_export(struct drm_file *file, void *arg)
     pthread_mutex_unlock(&file->lock);
     if (!bo)
         return -ENOENT;
+    if (bo->private_to) {
+        bo_put(bo);
+        return -EINVAL;
+    }
 
     struct dmabuf *buf = malloc(sizeof(*buf));
     int fd = buf ? bo_memfd(bo) : -ENOMEM;
@@ -76,5 +90,91 @@ int prime_import(struct drm_file *file, void *arg)
         ret = handle_create(file, bo, &args->handle);
     }
     pthread_mutex_unlock(&file->lock);
+    return ret;
+}
+
+// A reference to the fence in a slot, or NULL.
+static struct fence *slot_get(struct fence **slot)
+{
+    pthread_mutex_lock(&gpu_lock);
+    struct fence *f = *slot;
+    if (f)
+        node_get(&f->node);
+    pthread_mutex_unlock(&gpu_lock);
+    return f;
+}
+
+// The slot's fence signals after this one, too; merging drops what has signalled.
+static int slot_add(struct fence **slot, struct fence *fence)
+{
+    for (bool done = false; !done;) {
+        struct fence *old = slot_get(slot), *merged = fence;
+        if (old && !(merged = fence_merge(old, fence, ""))) {
+            fence_put(old);
+            return -ENOMEM;
+        }
+        if (!old)
+            node_get(&fence->node);
+        pthread_mutex_lock(&gpu_lock);
+        done = *slot == old;
+        if (done)
+            *slot = merged;
+        pthread_mutex_unlock(&gpu_lock);
+        fence_put(old);
+        fence_put(done ? old : merged);
+    }
+    return 0;
+}
+
+static int import_sync_file(struct bo *bo, const struct sync_file_args *args)
+{
+    struct fence *fence = fence_from_fd(args->fd);
+    if (!fence)
+        return -EINVAL;
+    int ret = slot_add(args->flags & SYNC_WRITE ? &bo->write_fence : &bo->read_fence, fence);
+    fence_put(fence);
+    return ret;
+}
+
+// Who only reads waits for writers, who writes for everybody.
+static int export_sync_file(struct bo *bo, struct sync_file_args *args)
+{
+    struct fence *all = slot_get(&bo->write_fence);
+    struct fence *readers = args->flags & SYNC_WRITE ? slot_get(&bo->read_fence) : NULL;
+    if (all && readers) {
+        struct fence *both = fence_merge(all, readers, "");
+        fence_put(all);
+        fence_put(readers);
+        all = both;
+    } else if (!all) {
+        all = readers ? readers : fence_new(fence_contexts(1), 1, 1);
+    }
+    if (!all)
+        return -ENOMEM;
+    int fd = fence_export(all, NULL);
+    fence_put(all);
+    if (fd < 0)
+        return fd;
+    args->fd = fd;
+    return 0;
+}
+
+// *ours = false: no dma-buf of ours or another request, the real kernel shall answer.
+int dmabuf_ioctl(int fd, unsigned long request, void *arg, bool *ours)
+{
+    bool import = request == IOC_IMPORT_SYNC_FILE;
+    struct bo *bo = import || request == IOC_EXPORT_SYNC_FILE ? bo_by_fd(fd) : NULL;
+    *ours = bo;
+    if (!bo)
+        return 0;
+    int ret = sim_enter(import ? DRMSIM_IMPORT_SYNC_FILE : DRMSIM_EXPORT_SYNC_FILE);
+    struct sync_file_args *args = arg;
+    if (!ret && !args)
+        ret = -EFAULT;
+    if (!ret && (!args->flags || args->flags & ~SYNC_RW))
+        ret = -EINVAL;
+    if (!ret)
+        ret = import ? import_sync_file(bo, args) : export_sync_file(bo, args);
+    bo_put(bo);
     return ret;
 }

@@ -20,14 +20,14 @@
 
 #define SIM_MAX_RINGS 63
 #define SIM_PAGE 4096u
-#define SIM_VA_START 0x100000000ull // GPU addresses
-#define SIM_VA_END 0x1000000000ull
+#define SIM_MAX_DEVICES 8
 #define SIM_EXPORT __attribute__((visibility("default")))
 #define SIM_LIKELY(x) __builtin_expect(!!(x), 1)
 #define SIM_UNLIKELY(x) __builtin_expect(!!(x), 0)
 
 struct drm_file;
 struct fence;
+struct driver;
 
 // config.c: the environment, read once.
 
@@ -36,11 +36,14 @@ struct sim_param {
     uint64_t value;
 };
 
-struct sim_config {
-    char node[256];
-    char driver[32];
-    char report[256];
+struct sim_version {
     int major, minor, patch;
+};
+
+struct sim_config {
+    char report[256];
+    bool version_given;
+    struct sim_version version; // of every driver, if given
     int open_errno;
     uint64_t gpu_us;
     uint32_t priorities; // as reported; any number
@@ -50,6 +53,16 @@ struct sim_config {
 };
 
 extern struct sim_config sim_config;
+
+// A node of /dev/dri.
+struct device {
+    char node[256], name[32];
+    const struct driver *driver;
+    unsigned minor;
+};
+
+struct device *device_by_path(const char *path);
+struct sim_version driver_version(const struct driver *driver);
 void sim_start(void); // idempotent; called before anything of ours is used
 int sim_errno_value(const char *text); // number or name; < 0 when neither
 
@@ -58,6 +71,9 @@ int sim_errno_value(const char *text); // number or name; < 0 when neither
 extern _Atomic uint64_t sim_calls[DRMSIM_KIND_COUNT];
 extern atomic_bool sim_scripted; // some fault or delay is armed
 int sim_script(enum drmsim_kind kind);
+extern atomic_bool sim_recording;
+extern atomic_bool sim_close_waits; // the close of a file does, like GEM_CLOSE
+void sim_record(enum drmsim_kind kind, const void *arg, size_t size);
 void sim_script_reset(void);
 
 // Counts a call; -errno when the script says that it fails.
@@ -70,7 +86,8 @@ static inline int sim_enter(enum drmsim_kind kind)
 }
 
 extern struct sim_stats {
-    _Atomic int64_t files, bos, bytes, handles, queues, syncobjs, fences, running, done, mappings;
+    _Atomic int64_t files, bos, bytes, handles, queues, syncobjs, fences, running, done, failed, mappings;
+    _Atomic int64_t vms, bindings, objects;
 } sim_stats;
 
 static inline void stat_add(_Atomic int64_t *stat, int64_t n)
@@ -137,17 +154,20 @@ struct holder {
     struct holder *next; // holders of the same bo
     uint32_t handle;
     uint32_t submit_mark; // last submit that listed it
-    uint64_t iova, iova_end;
+    uint64_t iova, iova_end; // msm
 };
 
 struct bo {
     atomic_uint refs;
     atomic_uint readers, writers; // jobs in flight
     uint64_t size; // whole pages
-    uint32_t flags;
+    uint32_t flags;      // of the driver that made it
+    uint64_t private_to; // asahi: the VM that alone may map it; cannot be exported
     int memfd;          // -1 until first mapped or exported; guarded by share_lock
     uint64_t dev, ino;  // of memfd
     uint64_t map_offset; // 0 until asked for
+    // What IMPORT_SYNC_FILE brought, as readers or writers; guarded by gpu_lock.
+    struct fence *read_fence, *write_fence;
     struct bo *next_ino; // chain of the table of exported buffers
     atomic_flag lock;    // guards holders; only taken under a drm_file.lock
     struct holder *holders;
@@ -172,6 +192,7 @@ bool bo_busy(struct bo *bo, bool write);
 // Caller holds file->lock for these:
 int handle_create(struct drm_file *file, struct bo *bo, uint32_t *handle); // takes the reference
 int handle_close(struct drm_file *file, uint32_t handle);
+void handle_wait(struct drm_file *file, uint32_t handle); // no lock held; until jobs let go of its buffer
 struct holder *holder_of(struct drm_file *file, struct bo *bo);
 static inline struct holder *handle_find(struct drm_file *file, uint32_t handle);
 void *file_mmap(struct drm_file *file, void *addr, size_t len, int prot, int flags, off_t offset);
@@ -184,12 +205,7 @@ struct dmabuf {
 };
 int prime_export(struct drm_file *file, void *arg);
 int prime_import(struct drm_file *file, void *arg);
-
-// vm.c: GPU addresses of a file; caller holds file->lock.
-
-int vm_set(struct drm_file *file, struct holder *holder, uint64_t iova);
-int vm_get(struct drm_file *file, struct holder *holder, uint64_t *iova); // picks one if unset
-void vm_clear(struct drm_file *file, struct holder *holder);
+int dmabuf_ioctl(int fd, unsigned long request, void *arg, bool *ours);
 
 #include "sim_gpu.h"
 
@@ -204,30 +220,32 @@ struct ioctl_row {
 // A personality: what the device does beyond the generic ioctls.
 struct driver {
     const char *name, *date, *desc;
+    struct sim_version version;
     const struct ioctl_row *rows; // indexed by number - 0x40
     unsigned row_count;
+    bool close_waits; // GEM_CLOSE waits until the GPU is done with the buffer
     int (*open)(struct drm_file *file);
-    void (*close)(struct drm_file *file);
+    void (*close)(struct drm_file *file); // handles are closed already
+    // The file's lock is held: no GPU address may lead to the buffer any more.
+    void (*unmap)(struct drm_file *file, struct holder *holder);
 };
 
 struct drm_file {
     struct node node;
     atomic_uint memory; // the struct itself: 1 for the open file + 1 per job
+    const struct device *device;
     pthread_mutex_t lock;
     struct idtab handles, syncobjs;
-    void *vm_tree;
-    uint64_t vm_next; // below it vm_get looks for a free address
     uint32_t submit_mark;
     atomic_uint faults;
     void *priv; // of the driver
-    struct entity entities[SIM_MAX_RINGS];
+    struct entity entities[SIM_MAX_RINGS]; // msm; here because jobs may outlive priv
     int signalled_fd; // an eventfd to copy, the same one for all files
     struct drm_file *prev, *next; // registry
 };
 
-extern const struct driver *sim_driver;
-extern const struct driver msm_driver, generic_driver;
-int file_open(int flags);
+extern const struct driver msm_driver, asahi_driver, generic_driver;
+int file_open(const struct device *device, int flags);
 void file_release(struct drm_file *file);
 void file_memory_put(struct drm_file *file);
 // generic.c

@@ -20,6 +20,7 @@ struct fence {
     uint64_t evid;      // eventfd-id of evfd once somebody asked
     uint64_t context, seqno; // same context = same FIFO
     uint64_t timestamp;
+    const char *driver; // whose job it is
     char name[32];
     // A merged fence: signals after its parts, which are never merged ones.
     struct fence **parts;
@@ -91,12 +92,12 @@ struct job {
     struct job_bo *bos;
     unsigned bo_count;
     uint64_t duration_ns;
-    int error; // scripted; the fence signals with it
+    int error; // the fence signals with it
     // Under gpu_lock, before the fence signals; the driver frees its part here.
     void (*retire)(struct job *job, int status);
 };
 
-// Jobs of one file at one priority: run strictly in order.
+// Jobs that run strictly in order: of one file and priority (msm), of a queue (asahi).
 struct entity {
     struct job *head, **tail;
     struct entity *next_ready;
@@ -104,10 +105,11 @@ struct entity {
     uint64_t context, seqno; // of its fences; seqno guarded by drm_file.lock
 };
 
+void entity_init(struct entity *entity, uint32_t ring, uint64_t context);
 // True when a job with no pending in-fence would be done at once.
 bool engine_instant(uint32_t ring);
-// Queues the job and owns it from here on.
-void engine_submit(struct drm_file *file, uint32_t ring, struct job *job);
+// Queues the job and owns it from here on; it keeps the entity alive until it retires.
+void engine_submit(struct drm_file *file, struct entity *entity, struct job *job);
 // Waits (no lock held by the caller) until done(arg), which is called under
 // gpu_lock. Absolute monotonic deadline; 0 or -ETIMEDOUT.
 int engine_wait(bool (*done)(void *), void *arg, int64_t deadline_ns);

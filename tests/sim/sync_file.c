@@ -53,7 +53,7 @@ static void put_info(struct fence_info *to, struct fence *f)
 {
     memset(to, 0, sizeof(*to));
     snprintf(to->obj_name, sizeof(to->obj_name), "ring-%llu", (unsigned long long)f->context);
-    snprintf(to->driver_name, sizeof(to->driver_name), "%.31s", sim_config.driver);
+    snprintf(to->driver_name, sizeof(to->driver_name), "%.31s", f->driver);
     to->status = fence_status(f);
     to->timestamp_ns = to->status ? f->timestamp : 0;
 }
@@ -77,7 +77,7 @@ static int file_info(struct fence *fence, struct file_info *user)
     if (fence->name[0])
         memcpy(args.name, fence->name, sizeof(args.name));
     else
-        snprintf(args.name, sizeof(args.name), "%.8s-%llu-%llu", sim_config.driver,
+        snprintf(args.name, sizeof(args.name), "%.8s-%llu-%llu", fence->driver,
                  (unsigned long long)fence->context, (unsigned long long)fence->seqno);
     args.num_fences = count;
     *user = args;

@@ -10,6 +10,7 @@
 
 static const struct test_case *const lists[] = {
     generic_cases, gem_cases, submit_cases, fence_cases, control_cases,
+    asahi_cases, asahi_submit_cases, device_cases,
 };
 #define LISTS (sizeof(lists) / sizeof(lists[0]))
 
@@ -31,6 +32,9 @@ static void check_leaks(int fds)
     EQ(c.handles, 0);
     EQ(c.queues, 0);
     EQ(c.syncobjs, 0);
+    EQ(c.vms, 0);
+    EQ(c.bindings, 0);
+    EQ(c.objects, 0);
     EQ(c.fences, 0);
     EQ(c.jobs_running, 0);
 }

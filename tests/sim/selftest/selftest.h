@@ -102,7 +102,7 @@ struct test_case {
     const char *env; // NAME=VALUE, run in a process of its own
 };
 extern const struct test_case generic_cases[], fence_cases[], gem_cases[], submit_cases[],
-    control_cases[];
+    control_cases[], asahi_cases[], asahi_submit_cases[], device_cases[];
 
 // helpers.c
 extern int failures;
