@@ -50,7 +50,10 @@ mkdir -p "$cache/lists/partial" "$cache/archives/partial" "$cache/none" "$(dirna
 cache=$(cd "$cache" && pwd) out=$(cd "$(dirname "$out")" && pwd)/$(basename "$out")
 exec 9>"$cache/lock"
 flock 9
-! fetched || exit 0 # another run did it while this one waited
+if fetched; then
+    echo "fetch.sh: another run fetched $out while this one waited for it" >&2
+    exit 0
+fi
 
 new=$out.new.$$ old=$out.old.$$
 trap 'rm -rf "$new" "$old"' EXIT

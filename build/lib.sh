@@ -1,6 +1,7 @@
 #!/bin/sh
 # lib.sh: builds build/libvirglrenderer.so.1 and its debug info build/libvirglrenderer.so.1.debug (gdb finds it by itself).
-# Environment: OVERLAY=off uses the standard library unedited; GOARCH=arm64 CC=aarch64-linux-gnu-gcc builds for arm64.
+# Environment: OUT=DIR leaves them there instead; OVERLAY=off uses the standard library unedited (docs/sandbox.md says what
+# that costs); GOARCH=arm64 CC=aarch64-linux-gnu-gcc builds for arm64; RACE=on makes a static library with the race detector.
 set -eu
 
 fail() {
@@ -8,33 +9,47 @@ fail() {
     exit 1
 }
 
-case "$*" in
-"" | "--race no") ;;
-*) fail "there are no options: the race detector cannot be loaded in a shared library, use \`go test -race\`" ;;
-esac
+[ $# -eq 0 ] || fail "there are no options, only environment variables: see the top of build/lib.sh"
 
 build=$(cd "$(dirname "$0")" && pwd)
+out=$(mkdir -p "${OUT:-$build}" && cd "${OUT:-$build}" && pwd)
 cd "$build/.."
 name=libvirglrenderer.so.1
-obj=$build/_obj # the underscore hides its Go files from ./...
+obj=$out/_obj # the underscore hides its Go files from ./...
 linked=$obj/$name
+
+# What the library does to the runtime, it knows of one version.
+pinned=$(awk '$1 == "toolchain" { print $2 }' go.mod)
+command -v go >/dev/null || fail "there is no Go here: install $pinned"
+found=$(go env GOVERSION)
+[ "$found" = "$pinned" ] ||
+    fail "this is $found, and the library is made for the internals of $pinned: install that, or set GOTOOLCHAIN=$pinned to have Go fetch it"
+
 export CGO_ENABLED=1 CC="${CC:-$(go env CC)}"
 mkdir -p "$obj"
 
-overlay=
-if [ "${OVERLAY:-on}" != off ]; then
+if [ "${OVERLAY:-on}" = off ]; then
+    set -- -tags=unedited
+else
     "$build/overlay.sh" "$obj/overlay"
-    overlay=-overlay=$obj/overlay/overlay.json
+    set -- "-overlay=$obj/overlay/overlay.json"
 fi
 
 # Signals: no preemption signals. Seccomp jails: no cgroup files, at start or later. Stacks: goroutines that serve host
 # threads keep theirs (capi/boot.c).
 settings=asyncpreemptoff=1,containermaxprocs=0,updatemaxprocs=0,gcshrinkstackoff=1
 
+# No shared library can have the race detector. A program that links this one must not be PIE and needs build/defer.lds.
+if [ "${RACE:-off}" = on ]; then
+    go build -race -buildmode=c-archive -trimpath -buildvcs=false "$@" -o "$out/libvirglrenderer.a" \
+        -ldflags "-X runtime.godebugDefault=$settings" ./capi
+    exit
+fi
+
 # go build does not know what is inside the linker's scripts.
 [ -z "$(find "$build/defer.lds" "$build/exports.map" -newer "$linked" 2>/dev/null)" ] || rm -f "$linked"
 
-go build -buildmode=c-shared -trimpath -buildvcs=false ${overlay:+"$overlay"} -o "$linked" -ldflags "
+go build -buildmode=c-shared -trimpath -buildvcs=false "$@" -o "$linked" -ldflags "
     -X runtime.godebugDefault=$settings
     -extldflags '-fuse-ld=bfd \"-Wl,-T,$build/defer.lds\" \"-Wl,--version-script=$build/exports.map\" -Wl,-soname,$name
         -Wl,-z,defs -Wl,-z,now -Wl,-z,nodelete -Wl,--wrap=pthread_getattr_np'" ./capi
@@ -44,9 +59,10 @@ go build -buildmode=c-shared -trimpath -buildvcs=false ${overlay:+"$overlay"} -o
 # Exactly one pointer to the runtime's entry point, in the slot that boot.c calls and so not in .init_array.
 entry=_rt0_$(go env GOARCH)_linux_lib
 set -- $(nm "$linked" | awk -v e="$entry" '$3 == e { rt0 = $1 } $3 == "__go_rt0_slot" { slot = $1 } END { print rt0, slot }')
-[ $# -eq 2 ] || fail "$entry or __go_rt0_slot is missing: build/defer.lds no longer fits this Go version"
+remedy="build with GNU ld and the Go release $pinned as it is"
+[ $# -eq 2 ] || fail "$entry or __go_rt0_slot is missing, so Go cannot be started: $remedy"
 at=$(readelf -rW "$linked" | awk -v e="$(echo "$1" | sed 's/^0*//')" '$3 ~ /_RELATIVE$/ && $4 == e { print $1 }' | xargs)
-[ "$at" = "$2" ] || fail "$entry is called from ${at:-nowhere}, not from $2 alone: Go would start when the library is loaded"
+[ "$at" = "$2" ] || fail "$entry is called from ${at:-nowhere}, not from the slot at $2 alone, so Go would start when the library is loaded: $remedy"
 
 dynamic=$(readelf -dW "$linked")
 has() { echo "$dynamic" | grep -q "$1"; }
@@ -70,5 +86,5 @@ mkdir -p split
 "$objcopy" --only-keep-debug "$linked" split/$name.debug
 "$objcopy" --strip-all --add-gnu-debuglink=split/$name.debug "$linked" split/$name
 for file in $name.debug $name; do
-    cmp -s split/$file "$build/$file" || mv split/$file "$build/$file"
+    cmp -s split/$file "$out/$file" || mv split/$file "$out/$file"
 done

@@ -19,7 +19,7 @@ edit() {
         changed=$(diff "$src/$file" "$copy.new" | awk '/^[<>]/ { n++ } END { print n + 0 }')
     fi
     if [ "$changed" != "$lines" ]; then
-        echo "overlay.sh: the edit of $file does not fit $version (it must change $lines lines and changes $changed): build with the Go version that go.mod names, or set OVERLAY=off (the library then fails under crosvm's seccomp policy)." >&2
+        echo "overlay.sh: the edit of $file does not fit $version (it must change $lines lines and changes $changed): build with a Go release as it is, or set OVERLAY=off (docs/sandbox.md says what that costs)" >&2
         exit 1
     fi
     # An unchanged copy keeps its time stamp, so nothing looks newer than it is.

@@ -12,6 +12,7 @@
 #include <string.h>
 #include <sys/auxv.h>
 #include <sys/mman.h>
+#include <sys/resource.h>
 
 // The pointer to the runtime's entry point that build/defer.lds took out of .init_array.
 typedef void (*rt0_fn)(int argc, char **argv);
@@ -157,8 +158,16 @@ static void start(void)
 
     for (int sig = 1; sig < NSIG; sig++) // libc refuses the two it keeps for itself
         have[sig] = sigaction(sig, NULL, &saved[sig]) == 0;
+#ifdef VD_UNEDITED // Go's own standard library raises this limit as it starts
+    struct rlimit files;
+    bool have_files = getrlimit(RLIMIT_NOFILE, &files) == 0;
+#endif
     __go_rt0_slot[0](1, runtime_args());
     introduce_thread();
+#ifdef VD_UNEDITED
+    if (have_files)
+        setrlimit(RLIMIT_NOFILE, &files);
+#endif
     for (int sig = 1; sig < NSIG; sig++) {
         struct sigaction now;
         // Setting an unchanged disposition again is not harmless: it can discard a pending signal.

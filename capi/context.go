@@ -36,9 +36,15 @@ func vd_go_context_create_with_flags(id, flags, nlen C.uint32_t, name *C.vd_cons
 }
 
 //export vd_go_context_destroy
-func vd_go_context_destroy(id C.uint32_t) {
+func vd_go_context_destroy(id C.uint32_t) C.bool {
 	defer contain(nil)
-	enter().DestroyContext(uint32(id))
+	return enter().DestroyContext(uint32(id)) == core.ErrTheirs
+}
+
+//export vd_go_context_is_theirs
+func vd_go_context_is_theirs(id C.uint32_t) C.bool {
+	defer contain(nil)
+	return enter().CheckContext(uint32(id)) == core.ErrTheirs
 }
 
 // Limits of a batch: ndw counts 32-bit words.
@@ -72,10 +78,13 @@ func vd_go_submit_cmd(buffer unsafe.Pointer, ctx, ndw C.int) (ret C.int) {
 	// In this order: context, size, alignment.
 	switch bad := ndw < 0 || ndw > maxWords; {
 	case bad || uintptr(buffer)%4 != 0 || buffer == nil && ndw != 0:
-		if !bad && buffer != nil && r.HasContext(uint32(ctx)) {
-			return C.int(syscall.EFAULT)
+		if err := r.CheckContext(uint32(ctx)); err != nil {
+			return submitted(err)
 		}
-		return C.int(syscall.EINVAL)
+		if bad || buffer == nil {
+			return C.int(syscall.EINVAL)
+		}
+		return C.int(syscall.EFAULT)
 	}
 	return submitted(r.Submit(uint32(ctx), batch(buffer, ndw)))
 }
@@ -85,9 +94,10 @@ func vd_go_submit_cmd2(buffer unsafe.Pointer, ctx, ndw C.int, ids *C.uint64_t, n
 	defer contain(&ret)
 	r := enter()
 	// In this order: context, alignment, size.
+	if err := r.CheckContext(uint32(ctx)); err != nil {
+		return submitted(err)
+	}
 	switch {
-	case !r.HasContext(uint32(ctx)):
-		return C.int(syscall.EINVAL)
 	case uintptr(buffer)%4 != 0:
 		return C.int(syscall.EFAULT)
 	case ndw < 0 || ndw > maxWords || buffer == nil && ndw != 0:
@@ -112,16 +122,10 @@ func vd_go_context_create_fence(ctx, _, ring C.uint32_t, id C.uint64_t) (ret C.i
 	return negative(r.CreateFence(uint32(ctx), uint32(ring), uint64(id)))
 }
 
-//export vd_go_ctx_attach_resource
-func vd_go_ctx_attach_resource(ctx, res C.int) {
-	defer contain(nil)
-	enter().Attach(uint32(ctx), uint32(res))
-}
-
 //export vd_go_ctx_detach_resource
-func vd_go_ctx_detach_resource(ctx, res C.int) {
+func vd_go_ctx_detach_resource(ctx, res C.int) C.bool {
 	defer contain(nil)
-	enter().Detach(uint32(ctx), uint32(res))
+	return enter().Detach(uint32(ctx), uint32(res)) == core.ErrTheirs
 }
 
 //export vd_go_get_dev_fd

@@ -143,21 +143,11 @@ static void call_debug(virgl_debug_callback_type cb, const char *fmt, ...)
     va_end(ap);
 }
 
-void vd_log(int level, const char *line)
+// Hands a finished message of a level that is enabled to the sink.
+static void deliver(int level, const char *message)
 {
-    static const char prefix[] = "drm: ";
-    size_t n = strlen(line);
-    char *message;
     struct sink *s;
 
-    if (!vd_log_enabled(level))
-        return;
-    message = malloc(sizeof(prefix) + n + 1);
-    if (!message)
-        return;
-    memcpy(message, prefix, sizeof(prefix) - 1);
-    memcpy(message + sizeof(prefix) - 1, line, n);
-    memcpy(message + sizeof(prefix) - 1 + n, "\n", 2);
     pthread_mutex_lock(&lock);
     s = current;
     if (s)
@@ -170,5 +160,28 @@ void vd_log(int level, const char *line)
     else if (s->debug)
         call_debug(s->debug, "%s", message);
     put(s);
+}
+
+void vd_log(int level, const char *line)
+{
+    static const char prefix[] = "drm: ";
+    size_t n = strlen(line);
+    char *message;
+
+    if (!vd_log_enabled(level))
+        return;
+    message = malloc(sizeof(prefix) + n + 1);
+    if (!message)
+        return;
+    memcpy(message, prefix, sizeof(prefix) - 1);
+    memcpy(message + sizeof(prefix) - 1, line, n);
+    memcpy(message + sizeof(prefix) - 1 + n, "\n", 2);
+    deliver(level, message);
     free(message);
+}
+
+void vd_log_foreign(int level, const char *message)
+{
+    if (vd_log_enabled(level))
+        deliver(level, message);
 }

@@ -7,6 +7,9 @@
 // Writes one line (no newline) on any thread; the caller holds no lock.
 void vd_log(int level, const char *line);
 
+// The same for a message of the delegate's, which is finished as it is.
+void vd_log_foreign(int level, const char *message);
+
 // Whether a line of this level would be written; ask before formatting one.
 bool vd_log_enabled(int level);
 

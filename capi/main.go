@@ -8,6 +8,7 @@ package main
 
 /*
 #cgo CFLAGS: -D_GNU_SOURCE -D_FILE_OFFSET_BITS=64 -I${SRCDIR}/../include -Wall
+#cgo unedited CFLAGS: -DVD_UNEDITED
 #cgo LDFLAGS: -lpthread
 #include "go.h"
 #include <stdlib.h>
@@ -65,6 +66,10 @@ func enter() *core.Renderer {
 	return renderer.Load()
 }
 
+// theirs tells entry.c that the call is the delegate's. Being the smallest
+// number there is, it stays itself when a code is made negative.
+const theirs = C.VD_THEIRS
+
 // negative and positive turn an error into the errno of its chain, EINVAL if
 // there is none.
 func negative(err error) C.int { return -positive(err) }
@@ -72,6 +77,9 @@ func negative(err error) C.int { return -positive(err) }
 func positive(err error) C.int {
 	if err == nil {
 		return 0
+	}
+	if err == core.ErrTheirs {
+		return theirs
 	}
 	var e syscall.Errno
 	if !errors.As(err, &e) || e == 0 {
@@ -84,6 +92,9 @@ func positive(err error) C.int {
 func invalid(err error) C.int {
 	if err == nil {
 		return 0
+	}
+	if err == core.ErrTheirs {
+		return theirs
 	}
 	return C.int(syscall.EINVAL)
 }
@@ -108,6 +119,7 @@ func vd_go_init(flags C.int) (ret C.int) {
 		Log:          log,
 		Fences:       fence.Callbacks{Retired: uintptr(C.vd_vmm_retired()), Hung: uintptr(C.vd_vmm_hung())},
 		DRM:          flags&drm == drm,
+		Delegate:     core.Delegate{Present: bool(C.vd_delegate_state.live), GL: bool(C.vd_delegate_state.gl)},
 		OpenDRM:      func() int { return int(C.vd_vmm_drm_fd()) },
 		RenderNode:   getenv("VIRGLDRM_RENDER_NODE"),
 		CrashOnPanic: setCrash(getenv("VIRGLDRM_CRASH_ON_PANIC") == "1"),

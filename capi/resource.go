@@ -27,6 +27,14 @@ func iovec(iov *C.struct_iovec, n C.uint32_t) resources.Iov {
 	return resources.Iov{Base: uintptr(unsafe.Pointer(iov)), Count: uint32(n)}
 }
 
+// refused is -EINVAL for what a debug line explains.
+func refused(what string, err error) C.int {
+	if err != core.ErrTheirs {
+		log.Debugf("%s: %v", what, err)
+	}
+	return -invalid(err)
+}
+
 //export vd_go_resource_create
 func vd_go_resource_create(args *C.struct_virgl_renderer_resource_create_args, iov *C.struct_iovec, n C.uint32_t) (ret C.int) {
 	defer contain(&ret)
@@ -34,7 +42,20 @@ func vd_go_resource_create(args *C.struct_virgl_renderer_resource_create_args, i
 	if args == nil || args.handle == 0 {
 		return einval
 	}
-	err := r.CreateClassic(uint32(args.handle), iovec(iov, n))
+	return created(r.CreateClassic(uint32(args.handle), iovec(iov, n)))
+}
+
+//export vd_go_resource_import_eglimage
+func vd_go_resource_import_eglimage(args *C.struct_virgl_renderer_resource_create_args, _ unsafe.Pointer) (ret C.int) {
+	defer contain(&ret)
+	r := enter()
+	if args == nil || args.handle == 0 {
+		return einval
+	}
+	return created(r.ImportImage(uint32(args.handle)))
+}
+
+func created(err error) C.int {
 	if errors.Is(err, core.ErrInUse) {
 		return -einval
 	}
@@ -78,9 +99,15 @@ func vd_go_resource_import_blob(args *C.vd_const_import_blob_args) (ret C.int) {
 }
 
 //export vd_go_resource_unref
-func vd_go_resource_unref(res C.uint32_t) {
+func vd_go_resource_unref(res C.uint32_t) C.bool {
 	defer contain(nil)
-	enter().Unref(uint32(res))
+	return enter().Unref(uint32(res)) == core.ErrTheirs
+}
+
+//export vd_go_resource_is_theirs
+func vd_go_resource_is_theirs(res C.uint32_t) C.bool {
+	defer contain(nil)
+	return C.bool(enter().Theirs(uint32(res)))
 }
 
 //export vd_go_resource_map
@@ -92,8 +119,7 @@ func vd_go_resource_map(res C.uint32_t, addr *unsafe.Pointer, size *C.uint64_t) 
 	}
 	p, n, err := r.Map(uint32(res))
 	if err != nil {
-		log.Debugf("map: %v", err)
-		return -einval
+		return refused("map", err)
 	}
 	*(*uintptr)(unsafe.Pointer(addr)) = p
 	*size = C.uint64_t(n)
@@ -120,7 +146,10 @@ func vd_go_resource_unmap(res C.uint32_t) (ret C.int) {
 func vd_go_resource_get_map_info(res C.uint32_t, out *C.uint32_t) (ret C.int) {
 	defer contain(&ret)
 	info, err := enter().MapInfo(uint32(res))
-	if err != nil || out == nil {
+	if err != nil {
+		return -invalid(err)
+	}
+	if out == nil {
 		return -einval
 	}
 	*out = C.uint32_t(info)
@@ -136,8 +165,7 @@ func vd_go_resource_export_blob(res C.uint32_t, fdType *C.uint32_t, out *C.int) 
 	}
 	fd, kind, err := r.Export(uint32(res))
 	if err != nil {
-		log.Debugf("export: %v", err)
-		return -einval
+		return refused("export", err)
 	}
 	*fdType, *out = C.uint32_t(kind), C.int(fd.Num())
 	return 0
@@ -150,11 +178,11 @@ func vd_go_resource_attach_iov(res C.int, iov *C.struct_iovec, n C.int) (ret C.i
 }
 
 //export vd_go_resource_detach_iov
-func vd_go_resource_detach_iov(res C.int, iov **C.struct_iovec, n *C.int) {
+func vd_go_resource_detach_iov(res C.int, iov **C.struct_iovec, n *C.int) C.bool {
 	defer contain(nil)
-	v, ok := enter().DetachIov(uint32(res))
-	if !ok {
-		return
+	v, err := enter().DetachIov(uint32(res))
+	if err != nil {
+		return err == core.ErrTheirs
 	}
 	if iov != nil {
 		*(*uintptr)(unsafe.Pointer(iov)) = v.Base
@@ -162,6 +190,7 @@ func vd_go_resource_detach_iov(res C.int, iov **C.struct_iovec, n *C.int) {
 	if n != nil {
 		*n = C.int(v.Count)
 	}
+	return false
 }
 
 //export vd_go_resource_set_priv
@@ -182,7 +211,10 @@ func vd_go_resource_get_priv(res C.uint32_t) (priv unsafe.Pointer) {
 func vd_go_resource_get_info(res C.int, info *C.struct_virgl_renderer_resource_info) (ret C.int) {
 	defer contain(&ret)
 	fd, _, err := enter().Info(uint32(res))
-	if err != nil || info == nil {
+	if err != nil {
+		return invalid(err)
+	}
+	if info == nil {
 		return einval
 	}
 	*info = C.struct_virgl_renderer_resource_info{handle: C.uint32_t(res), fd: C.int(fd)}
@@ -193,8 +225,11 @@ func vd_go_resource_get_info(res C.int, info *C.struct_virgl_renderer_resource_i
 func vd_go_resource_get_info_ext(res C.int, info *C.struct_virgl_renderer_resource_info_ext) (ret C.int) {
 	defer contain(&ret)
 	fd, classic, err := enter().Info(uint32(res))
+	if err != nil {
+		return invalid(err)
+	}
 	// A 2D resource has no texture here, and VMMs take success for one.
-	if err != nil || classic || info == nil {
+	if classic || info == nil {
 		return einval
 	}
 	// Field by field: d3d_tex2d is left as it is, also unread.
@@ -242,7 +277,10 @@ func vd_go_execute(args unsafe.Pointer, size C.uint32_t) (ret C.int) {
 
 // exportQuery: what is no GL texture has one plane of unknown layout.
 func exportQuery(r *core.Renderer, q *C.struct_virgl_renderer_export_query) C.int {
-	if _, _, err := r.Info(uint32(q.in_resource_id)); err != nil || q.in_export_fds != 0 {
+	if _, _, err := r.Info(uint32(q.in_resource_id)); err != nil {
+		return -invalid(err)
+	}
+	if q.in_export_fds != 0 {
 		return -einval
 	}
 	q.out_num_fds, q.out_fourcc, q.out_modifier = 1, 0, modNone

@@ -30,6 +30,8 @@ func (r *Renderer) CreateBlob(a *BlobArgs) error {
 		return fmt.Errorf("res_id %d is 0 or in use: %w", a.Res, syscall.EINVAL)
 	case a.Size == 0:
 		return fmt.Errorf("size 0: %w", syscall.EINVAL)
+	case r.blobIsTheirs(a):
+		return r.claim(a.Res)
 	case guest && a.IovBytes < a.Size:
 		return fmt.Errorf("%d bytes of guest pages for a blob of %d: %w", a.IovBytes, a.Size, syscall.EINVAL)
 	case !guest && a.Iov.Count != 0:
@@ -132,13 +134,14 @@ func (r *Renderer) ImportBlob(res, mem, fdType uint32, fd int, size uint64) erro
 	return nil
 }
 
-// Unref forgets a resource, in every context and with its mapping.
-func (r *Renderer) Unref(res uint32) {
+// Unref forgets a resource, in every context and with its mapping. ErrTheirs:
+// the delegate must do the same.
+func (r *Renderer) Unref(res uint32) error {
 	r.mu.Lock()
 	defer r.mu.Unlock()
 	s := r.resources.Get(res)
 	if s == nil {
-		return
+		return nil
 	}
 	for id := range s.Holders {
 		if c := r.contexts.Get(id); c != nil {
@@ -146,4 +149,8 @@ func (r *Renderer) Unref(res uint32) {
 		}
 	}
 	r.resources.Remove(s)
+	if known(s) {
+		return ErrTheirs
+	}
+	return nil
 }

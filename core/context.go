@@ -10,6 +10,9 @@ import (
 	"virgldrm/wire"
 )
 
+// capsetMask is the capset in the flags of a context.
+const capsetMask = 0xff
+
 // context is one guest GPU process: core's half, the driver's, and the scratch
 // its commands run in.
 type context struct {
@@ -24,11 +27,17 @@ type context struct {
 // same capset is left as it is. Errors are EINVAL for what the embedder asked
 // and ENOMEM for what the host could not give.
 func (r *Renderer) CreateContext(id, flags uint32, name string) error {
+	if id != 0 && flags&capsetMask != wire.CapsetDRM && r.cfg.Delegate.Present {
+		return r.claimContext(id, flags)
+	}
 	if id == 0 || flags != wire.CapsetDRM || r.gpu == nil {
 		return fmt.Errorf("no context %d of capset %d can be made: %w", id, flags, syscall.EINVAL)
 	}
-	if r.HasContext(id) {
+	switch r.CheckContext(id) {
+	case nil:
 		return nil
+	case ErrTheirs:
+		return fmt.Errorf("context %d is not of capset %d: %w", id, flags, syscall.EINVAL)
 	}
 	// Without the lock: the embedder is asked for a device.
 	c, err := r.newContext(id, name)
@@ -40,7 +49,7 @@ func (r *Renderer) CreateContext(id, flags uint32, name string) error {
 	defer r.mu.Unlock()
 	if r.contexts.Get(id) != nil { // made meanwhile
 		c.Fences.Destroy()
-		c.free()
+		r.free(c)
 		return nil
 	}
 	r.contexts.Set(id, c)
@@ -58,7 +67,7 @@ func (r *Renderer) newContext(id uint32, name string) (_ *context, err error) {
 	}}
 	defer func() {
 		if err != nil {
-			c.free()
+			r.free(c)
 		}
 	}()
 	if name != "" {
@@ -80,33 +89,37 @@ func (r *Renderer) newContext(id uint32, name string) (_ *context, err error) {
 }
 
 // DestroyContext ends a context: its fences are all reported, its buffers and
-// its device closed. It does not wait for the GPU. Unknown ids are ignored.
-func (r *Renderer) DestroyContext(id uint32) {
+// its device closed. It does not wait for the GPU.
+func (r *Renderer) DestroyContext(id uint32) error {
 	r.mu.Lock()
-	c := r.contexts.Get(id)
-	r.contexts.Set(id, nil)
+	c, err := r.contexts.Get(id), r.noContext(id)
+	if c != nil {
+		r.contexts.Set(id, nil)
+	} else if err == ErrTheirs {
+		r.theirs.Set(id, 0)
+	}
 	r.mu.Unlock()
 	if c == nil {
-		return
+		return err
 	}
 	// Without the lock: fences are reported, and a callback that is running
 	// elsewhere may need a call of its own to finish.
-	busy := c.Fences.Destroy()
+	busy := c.Fences.Destroy() || c.stray
 	for i := range c.out {
 		busy = busy || c.out[i].Valid()
 	}
 	if busy {
-		// Some kernels let GEM_CLOSE and the last close wait for jobs.
-		go r.reap(c)
-		return
+		go r.background(func() { r.free(c) })
+	} else {
+		r.free(c)
 	}
-	c.free()
+	return nil
 }
 
-// reap frees a context whose jobs may still run, in the background.
-func (r *Renderer) reap(c *context) {
+// background runs what would keep the embedder waiting.
+func (r *Renderer) background(f func()) {
 	defer r.recovered("while a context was freed")
-	c.free()
+	f()
 }
 
 // recovered ends a panic of a goroutine of the renderer's own.
@@ -119,17 +132,21 @@ func (r *Renderer) recovered(when string) {
 	}
 }
 
-// free closes what the context holds. Its fences are gone already.
-func (c *context) free() {
+// free closes what a context holds. Its fences are gone already.
+func (r *Renderer) free(c *context) {
 	c.in.Close()
 	for i := range c.out {
 		c.out[i].Close()
 	}
 	c.shmem.Unmap()
 	c.Objects.Clear()
-	c.Dev.Close()
 	c.Scratch.Free()
 	c.mem.Free()
+	if c.Dev.Waits() {
+		go r.background(c.Dev.Close)
+		return
+	}
+	c.Dev.Close()
 }
 
 // Submit runs a batch of ccmds in a context. batch is borrowed for the call and
@@ -139,7 +156,7 @@ func (r *Renderer) Submit(id uint32, batch []byte) error {
 	defer r.mu.Unlock()
 	c := r.contexts.Get(id)
 	if c == nil {
-		return ErrNoContext
+		return r.noContext(id)
 	}
 	return r.run(c, batch)
 }
@@ -178,46 +195,54 @@ func (r *Renderer) DeviceFD(id uint32) (int, error) {
 	defer r.mu.Unlock()
 	c := r.contexts.Get(id)
 	if c == nil {
-		return -1, ErrNoContext
+		return -1, r.noContext(id)
 	}
 	return c.Dev.FD.Num(), nil
 }
 
-// HasContext tells whether a context exists.
-func (r *Renderer) HasContext(id uint32) bool {
-	r.mu.Lock()
-	defer r.mu.Unlock()
-	return r.contexts.Get(id) != nil
-}
-
 // Attach gives a context access to a resource made elsewhere, by importing its
 // dma-buf. Whatever cannot be imported is left alone: commands that name it
-// fail later.
-func (r *Renderer) Attach(ctx, res uint32) {
+// fail later. ErrTheirs, ErrNotLent and ErrNotShared are the delegate's cases.
+func (r *Renderer) Attach(ctx, res uint32) error {
 	r.mu.Lock()
 	defer r.mu.Unlock()
 	c, s := r.contexts.Get(ctx), r.resources.Get(res)
-	if c == nil || s == nil || c.Objects.Get(res) != nil {
-		return
+	switch {
+	case s == nil, c == nil && r.theirs.Get(ctx) == 0:
+		return nil
+	case c == nil && known(s):
+		return ErrTheirs
+	case c == nil:
+		return ErrNotShared
+	case c.Objects.Get(res) != nil:
+		return nil
+	case s.Kind == resources.Theirs && !s.FD.Valid():
+		return ErrNotLent
 	}
 	fd, err := r.dmabuf(s)
 	if err != nil {
 		c.Log.Debugf("ctx %d: resource %d is not attached: %v", ctx, res, err)
-		return
+		return nil
 	}
 	defer fd.Close()
 	if err := c.Objects.Import(res, &fd); err != nil {
 		c.Log.Warnf("ctx %d: resource %d cannot be imported: %v", ctx, res, err)
-		return
+		return nil
 	}
 	s.Hold(ctx)
+	return nil
 }
 
 // Detach takes a resource's buffer from a context.
-func (r *Renderer) Detach(ctx, res uint32) {
+func (r *Renderer) Detach(ctx, res uint32) error {
 	r.mu.Lock()
 	defer r.mu.Unlock()
-	if c := r.contexts.Get(ctx); c != nil && r.resources.Get(res) != nil {
+	c, s := r.contexts.Get(ctx), r.resources.Get(res)
+	switch {
+	case c != nil && s != nil:
 		c.Objects.Remove(res)
+	case s != nil && known(s):
+		return r.noContext(ctx)
 	}
+	return nil
 }

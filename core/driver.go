@@ -15,6 +15,7 @@ type Driver struct {
 	Align       uint32 // of ccmd lengths and response offsets, in bytes
 	ShmemHeader uint32 // bytes before the response memory
 	AsyncError  uint32 // offset of the header's error counter; 0: there is none
+	AnyRing     bool   // a fence may be for a submission on another ring than its own
 
 	// Probe fills the driver's part of the capset from an open device, or says
 	// why the device cannot be used.
@@ -36,9 +37,10 @@ type Context interface {
 	// and how the guest must map it (wire.MapCached and so on).
 	CheckBlob(obj *resources.Object, size uint64) (mapInfo uint32, err error)
 	// Exportable tells whether a buffer without SHAREABLE may leave the
-	// context: be exported, or mapped by the VMM.
+	// context as a dma-buf.
 	Exportable(obj *resources.Object) bool
-	// MapOffset returns where a buffer is mapped on the DRM file.
+	// MapOffset returns where a buffer is mapped on the DRM file. Of buffers
+	// without SHAREABLE, the MAPPABLE ones are mapped so.
 	MapOffset(obj *resources.Object) (uint64, error)
 }
 
@@ -57,6 +59,7 @@ type Base struct {
 	shmem drm.Mapping
 	in    drm.FD                // fences the next submission waits for, merged
 	out   [wire.MaxRings]drm.FD // newest submission's fence per ring, if unused
+	stray bool                  // jobs may run whose fence nobody has
 }
 
 // CountError counts an error that has no answer to travel in; the guest takes
@@ -67,31 +70,47 @@ func (b *Base) CountError() {
 	}
 }
 
+// Counted logs an error that has no answer to travel in, and counts it.
+func (b *Base) Counted(ccmd string, seqno uint32, err error) {
+	b.Log.Warnf("ctx %d: %s seqno %d: %v", b.ID, ccmd, seqno, err)
+	b.CountError()
+}
+
 // TakeInFence returns the sync_file the next kernel submission must wait for,
 // or none. The caller closes it, whether or not the submission succeeds.
 func (b *Base) TakeInFence() drm.FD { return b.in.Take() }
 
-// SetOutFence gives a ring the sync_file of its newest submission. Rings are
-// FIFO, so it stands for earlier ones nobody asked about.
+// SetOutFence gives a ring the sync_file of its newest submission. The ring is
+// FIFO, so it stands for earlier ones nobody asked about. On ring 0, which no
+// GPU queue is on, nobody can ask.
 func (b *Base) SetOutFence(ring uint32, fd drm.FD) {
+	if ring == 0 {
+		b.stray = true
+		fd.Close()
+		return
+	}
 	b.out[ring].Close()
 	b.out[ring] = fd.Take()
 }
 
-// addInFence makes the next submission wait for fd as well, which stays the
-// caller's.
-func (b *Base) addInFence(fd *drm.FD) error {
-	var sum drm.FD
-	var err error
-	if b.in.Valid() {
-		sum, err = drm.MergeSyncFiles(&b.in, fd)
-	} else {
-		sum, err = fd.Dup()
+// AddOutFence is SetOutFence of a ring whose submissions may end in any order:
+// an earlier one nobody asked about is waited for as well. On error fd is lost.
+func (b *Base) AddOutFence(ring uint32, fd drm.FD) error {
+	return drm.AddSyncFile(&b.out[ring], fd)
+}
+
+// takeOutFence returns what a new fence of a GPU ring waits for beside earlier
+// fences. With anyRing, a ring without a submission of its own takes all others'.
+func (b *Base) takeOutFence(ring uint32, anyRing bool) (drm.FD, error) {
+	fd := b.out[ring].Take()
+	if !anyRing || ring == 0 || fd.Valid() {
+		return fd, nil
 	}
-	if err != nil {
-		return err
+	for i := range b.out {
+		if err := drm.AddSyncFile(&fd, b.out[i].Take()); err != nil {
+			fd.Close()
+			return fd, err
+		}
 	}
-	b.in.Close()
-	b.in = sum
-	return nil
+	return fd, nil
 }

@@ -15,20 +15,23 @@ func (r *Renderer) CreateFence(ctx, ring uint32, id uint64) error {
 	r.mu.Lock()
 	c := r.contexts.Get(ctx)
 	if c == nil {
+		err := r.noContext(ctx)
 		r.mu.Unlock()
-		return ErrNoContext
+		return err
 	}
 	if ring > c.drv.Rings() {
 		r.mu.Unlock()
 		c.Log.Warnf("ctx %d: fence %d on ring %d, but there are %d GPU rings", ctx, id, ring, c.drv.Rings())
 		return fmt.Errorf("ring %d: %w", ring, syscall.EINVAL)
 	}
-	fd, fences := c.out[ring].Take(), c.Fences
-	gpu := fd.Valid()
+	fd, err := c.takeOutFence(ring, r.gpu.driver.AnyRing)
+	fences, gpu, listed := c.Fences, fd.Valid(), false
 	r.mu.Unlock()
 	// Without the lock: this may call the embedder, and that may call us, even
 	// to destroy the context.
-	listed, err := fences.Add(ring, id, fd)
+	if err == nil {
+		listed, err = fences.Add(ring, id, fd)
+	}
 	switch {
 	case err == nil && !listed:
 		r.log.Warnf("ctx %d: fence id %d is pending already; the second cannot be exported", ctx, id)
@@ -68,7 +71,7 @@ func (r *Renderer) SubmitAfter(id uint32, batch []byte, fences []uint64) error {
 	defer r.mu.Unlock()
 	c := r.contexts.Get(id)
 	if c == nil {
-		return ErrNoContext
+		return r.noContext(id)
 	}
 	for _, f := range fences {
 		fd, err := r.fences.Export(f)
@@ -76,8 +79,7 @@ func (r *Renderer) SubmitAfter(id uint32, batch []byte, fences []uint64) error {
 			continue
 		}
 		if err == nil {
-			err = c.addInFence(&fd)
-			fd.Close()
+			err = drm.AddSyncFile(&c.in, fd)
 		}
 		if err != nil {
 			c.Log.Warnf("ctx %d: fence %d cannot be waited for: %v", id, f, err)
@@ -94,11 +96,15 @@ func (r *Renderer) AttachFence(ctx uint32, fd int) error {
 	defer r.mu.Unlock()
 	c := r.contexts.Get(ctx)
 	if c == nil {
-		return ErrNoContext
+		return r.noContext(ctx)
 	}
 	f := drm.NewFD(fd)
 	defer f.Close()
-	if err := c.addInFence(&f); err != nil {
+	in, err := f.Dup() // which tells whether it is open
+	if err == nil {
+		err = drm.AddSyncFile(&c.in, in)
+	}
+	if err != nil {
 		c.Log.Warnf("ctx %d: %v", ctx, err)
 		return ErrMerge
 	}

@@ -29,6 +29,8 @@ type Config struct {
 	// RenderNode is the node to open in that case; "" picks the first that a
 	// driver supports.
 	RenderNode string
+	// Delegate says what the library behind this one takes over.
+	Delegate Delegate
 	// CrashOnPanic lets a panic of a context take the process down instead of
 	// only the context, so that tests cannot miss one.
 	CrashOnPanic bool
@@ -46,7 +48,8 @@ type Renderer struct {
 
 	mu        sync.Mutex
 	contexts  ids.Table[*context] // guarded by mu
-	resources *resources.Table    // guarded by mu
+	theirs    ids.Table[uint32]   // guarded by mu: flags of the delegate's contexts
+	resources *resources.Table    // guarded by mu; the delegate's are in it as well
 }
 
 // New probes the GPU if asked to and returns a renderer without contexts.
@@ -99,6 +102,7 @@ func (r *Renderer) Reset() {
 	}
 	r.mu.Lock()
 	defer r.mu.Unlock()
+	r.theirs = ids.Table[uint32]{}
 	r.resources.Clear()
 }
 

@@ -9,9 +9,13 @@ import (
 	"virgldrm/wire"
 )
 
-// get returns a resource or EINVAL.
+// get returns a resource or EINVAL, or ErrTheirs for one of the delegate's.
 func (r *Renderer) get(res uint32) (*resources.Resource, error) {
-	if s := r.resources.Get(res); s != nil {
+	s := r.resources.Get(res)
+	switch {
+	case s != nil && s.Kind == resources.Theirs:
+		return nil, ErrTheirs
+	case s != nil:
 		return s, nil
 	}
 	return nil, fmt.Errorf("unknown resource %d: %w", res, syscall.EINVAL)
@@ -24,7 +28,7 @@ func (r *Renderer) creator(s *resources.Resource) (*context, *resources.Object, 
 		return nil, nil, fmt.Errorf("resource %d: its context is gone: %w", s.ID, syscall.EINVAL)
 	}
 	obj := c.Objects.Get(s.ID)
-	if obj == nil || !c.drv.Exportable(obj) {
+	if obj == nil {
 		return nil, nil, errCannotMap
 	}
 	return c, obj, nil
@@ -33,12 +37,15 @@ func (r *Renderer) creator(s *resources.Resource) (*context, *resources.Object, 
 // dmabuf returns a new dma-buf of a resource for import elsewhere.
 func (r *Renderer) dmabuf(s *resources.Resource) (drm.FD, error) {
 	switch s.Kind {
-	case resources.Dmabuf:
+	case resources.Dmabuf, resources.Theirs:
 		return s.FD.Dup()
 	case resources.Opaque:
 		c, obj, err := r.creator(s)
 		if err != nil {
 			return drm.FD{}, err
+		}
+		if !c.drv.Exportable(obj) {
+			return drm.FD{}, fmt.Errorf("resource %d is its context's alone: %w", s.ID, syscall.EINVAL)
 		}
 		return c.Dev.Export(obj.Handle)
 	}
@@ -53,6 +60,10 @@ func (r *Renderer) Export(res uint32) (fd drm.FD, fdType uint32, err error) {
 	if err != nil {
 		return drm.FD{}, 0, err
 	}
+	return r.export(s)
+}
+
+func (r *Renderer) export(s *resources.Resource) (fd drm.FD, fdType uint32, err error) {
 	switch s.Kind {
 	case resources.Shm:
 		fd, err = s.FD.Dup()
@@ -74,6 +85,9 @@ func (r *Renderer) mapping(s *resources.Resource, addr uintptr) (drm.Mapping, er
 		c, obj, err := r.creator(s)
 		if err != nil {
 			return drm.Mapping{}, err
+		}
+		if obj.Blob&wire.BlobMappable == 0 {
+			return drm.Mapping{}, errCannotMap
 		}
 		off, err := c.drv.MapOffset(obj)
 		if err != nil {
@@ -172,6 +186,9 @@ func (r *Renderer) Info(res uint32) (fd int, classic bool, err error) {
 func (r *Renderer) CreateClassic(res uint32, iov resources.Iov) error {
 	r.mu.Lock()
 	defer r.mu.Unlock()
+	if r.cfg.Delegate.GL {
+		return r.claim(res)
+	}
 	if r.gpu == nil {
 		return fmt.Errorf("there is no renderer for 2D resources: %w", syscall.EINVAL)
 	}
@@ -187,15 +204,20 @@ func (r *Renderer) CreateClassic(res uint32, iov resources.Iov) error {
 func (r *Renderer) Transfer(res, ctx uint32) error {
 	r.mu.Lock()
 	defer r.mu.Unlock()
-	s, err := r.get(res)
-	if err != nil {
-		return err
+	s := r.resources.Get(res)
+	if s == nil {
+		return fmt.Errorf("unknown resource %d: %w", res, syscall.EINVAL)
 	}
 	if ctx != 0 {
-		if r.contexts.Get(ctx) == nil {
-			return ErrNoContext
+		if r.contexts.Get(ctx) != nil {
+			return ErrNative
 		}
-		return ErrNative
+		if err := r.noContext(ctx); err != ErrTheirs || known(s) {
+			return err
+		}
+	}
+	if s.Kind == resources.Theirs {
+		return ErrTheirs
 	}
 	if s.Kind != resources.Classic {
 		return fmt.Errorf("resource %d is a blob: %w", res, syscall.EINVAL)
@@ -218,20 +240,21 @@ func (r *Renderer) AttachIov(res uint32, iov resources.Iov) error {
 	return nil
 }
 
-// DetachIov takes a resource's guest pages back; ok is false for an unknown id.
-func (r *Renderer) DetachIov(res uint32) (iov resources.Iov, ok bool) {
+// DetachIov takes a resource's guest pages back.
+func (r *Renderer) DetachIov(res uint32) (resources.Iov, error) {
 	r.mu.Lock()
 	defer r.mu.Unlock()
-	s := r.resources.Get(res)
-	if s == nil {
-		return resources.Iov{}, false
+	s, err := r.get(res)
+	if err != nil {
+		return resources.Iov{}, err
 	}
-	iov, s.Iov = s.Iov, resources.Iov{}
-	return iov, true
+	iov := s.Iov
+	s.Iov = resources.Iov{}
+	return iov, nil
 }
 
-// SetPriv and Priv keep a word of the embedder's with a resource; unknown ids
-// are ignored and read as 0.
+// SetPriv and Priv keep a word of the embedder's with a resource, whosever it
+// is; unknown ids are ignored and read as 0.
 func (r *Renderer) SetPriv(res uint32, v uintptr) {
 	r.mu.Lock()
 	defer r.mu.Unlock()

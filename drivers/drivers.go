@@ -2,6 +2,7 @@
 package drivers
 
 import (
+	"virgldrm/asahi"
 	"virgldrm/core"
 	"virgldrm/msm"
 )
@@ -10,4 +11,5 @@ import (
 // taken.
 var All = []core.Driver{
 	msm.Driver,
+	asahi.Driver,
 }

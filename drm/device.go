@@ -18,7 +18,12 @@ import (
 type Device struct {
 	FD      FD
 	Version Version
-	refs    ids.Table[uint32] // per GEM handle; see handles.go
+
+	// Busy, if set, tells whether GEM_CLOSE of a handle would wait for the GPU.
+	Busy func(handle uint32) bool
+
+	refs ids.Table[uint32] // per GEM handle; see handles.go
+	late []uint32          // handles nobody uses but the GPU, oldest first
 }
 
 // Version is what the kernel's driver says of itself.

@@ -32,7 +32,10 @@ var (
 const primeFlags = 0o2000000 | 0o2
 
 // Own counts a handle that a driver's allocation ioctl just returned.
-func (d *Device) Own(handle uint32) { d.refs.Set(handle, d.refs.Get(handle)+1) }
+func (d *Device) Own(handle uint32) {
+	d.closeLate()
+	d.refs.Set(handle, d.refs.Get(handle)+1)
+}
 
 // Import makes a dma-buf a GEM object of this file and counts its handle. The
 // descriptor stays the caller's.
@@ -45,14 +48,39 @@ func (d *Device) Import(dmabuf *FD) (handle uint32, err error) {
 	return a.Handle, nil
 }
 
-// Release drops one count of a handle and closes it with the last.
+// Release drops one count of a handle and closes it with the last. A busy one is
+// closed by a later call, or with the device: the caller must not wait.
 func (d *Device) Release(handle uint32) {
-	if n := d.refs.Get(handle); n > 1 {
+	d.closeLate()
+	n := d.refs.Get(handle)
+	if n <= 1 && d.Busy != nil && d.Busy(handle) {
+		d.late = append(d.late, handle) // and the count with it
+		return
+	}
+	d.drop(handle, n)
+}
+
+// Waits tells whether Close would wait for the GPU: it waits for what GEM_CLOSE
+// does, and a busy handle may be one of another file's jobs.
+func (d *Device) Waits() bool { return len(d.late) > 0 }
+
+func (d *Device) drop(handle, n uint32) {
+	if n > 1 {
 		d.refs.Set(handle, n-1)
 		return
 	}
 	d.refs.Set(handle, 0)
 	opGemClose.Do(&d.FD, &gemClose{Handle: handle})
+}
+
+// closeLate closes what was busy, in order, up to the first that still is.
+func (d *Device) closeLate() {
+	n := 0
+	for n < len(d.late) && !d.Busy(d.late[n]) {
+		d.drop(d.late[n], d.refs.Get(d.late[n]))
+		n++
+	}
+	d.late = d.late[n:]
 }
 
 // Export returns a new dma-buf of a GEM object, close-on-exec, read-write.

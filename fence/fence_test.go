@@ -239,6 +239,27 @@ func ready(t *testing.T, fd int) bool {
 }
 
 // While the embedder is slow with one context, another thread serves the others.
+// Both signal at once while the first waiter is in a sleep that it began alone: it
+// wakes up with all there is, and must not keep it.
+func TestSlowCallbackWhenAllSignalAtOnce(t *testing.T) {
+	simtest.Slow(7, 20*time.Millisecond)
+	defer simtest.Slow(0, 0)
+	for range 50 {
+		h := newHub(t)
+		slow, quick := newContext(t, h, 7, 2), newContext(t, h, 8, 2)
+		a, b := newJob(t), newJob(t)
+		add(t, slow, 1, 1, a.file(t))
+		add(t, quick, 1, 2, b.file(t))
+		a.finish(t)
+		b.finish(t)
+		expect(t, done(8, 1, 2))
+		expect(t, done(8, 1, 2), done(7, 1, 1))
+		slow.Destroy()
+		quick.Destroy()
+		h.Close()
+	}
+}
+
 func TestSlowCallbackDelaysItsContextOnly(t *testing.T) {
 	h := newHub(t)
 	defer h.Close()

@@ -27,6 +27,9 @@ static void *wait_for_gpu(void *arg)
         int max = __atomic_load_n(&hub->running, __ATOMIC_RELAXED) > 1 ? 1 : 64;
         int n = epoll_wait(hub->epoll, events, max, -1);
 
+        // The sleep began before the second was there: it shall have the rest again.
+        if (n > 1 && __atomic_load_n(&hub->running, __ATOMIC_RELAXED) > 1)
+            vd_timeline_again(hub, 0);
         for (int i = 0; i < n; i++)
             if (events[i].data.u64 != STOP)
                 vd_timeline_event(hub, events[i].data.u64);

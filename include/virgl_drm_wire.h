@@ -52,7 +52,7 @@
  * VIRTGPU_CAP_BOOL_FALSE).
  */
 struct virgl_renderer_capset_drm {
-    uint32_t wire_format_version; /* of the driver's messages; msm: 2 */
+    uint32_t wire_format_version; /* of the driver's messages; msm and asahi: 2 */
     uint32_t version_major;       /* version of the host's kernel driver */
     uint32_t version_minor;
     uint32_t version_patchlevel;
@@ -111,7 +111,7 @@ VIRGL_ASSERT_OFFSET(struct virgl_renderer_capset_drm, u.intel.pci_device_id, 44)
  * Head of every command. virgl_renderer_submit_cmd takes a sequence of commands and runs them in
  * order, to the end, before it returns. A command may be shorter than its struct (an older guest:
  * missing bytes count as zero) or longer (a newer guest: extra bytes are ignored).
- * len and rsp_off are multiples of the driver's alignment; msm: 4.
+ * len and rsp_off are multiples of the driver's alignment; msm and asahi: 4.
  */
 struct vdrm_ccmd_req {
     uint32_t cmd;     /* number of the command, from the driver's header; 0 is never valid */

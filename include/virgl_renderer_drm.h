@@ -38,8 +38,14 @@
  * IOVECS are always borrowed: the array and the memory behind it must stay until
  * virgl_renderer_resource_detach_iov or virgl_renderer_resource_unref. They are never freed here.
  *
- * NO GL. Functions for GL textures exist so that callers link, and fail with a clean code. 2D
- * resources can be made, so that a VMM's console calls succeed, but there is no picture of them.
+ * DELEGATE. This text is about native contexts and about what there is without OpenGL and Venus.
+ * Those are served by the system's own virglrenderer, loaded behind this library (docs/delegate.md):
+ * contexts of other capsets than 6 and the resources made with them are the delegate's, and so is
+ * what every call says about them. Where a function below fails for lack of GL, read: unless there
+ * is a delegate.
+ *
+ * NO GL. Without one, functions for GL textures exist so that callers link, and fail with a clean
+ * code. 2D resources can be made, so that a VMM's console calls succeed, but without a picture.
  */
 #ifndef VIRGL_RENDERER_DRM_H
 #define VIRGL_RENDERER_DRM_H
@@ -55,6 +61,7 @@
 #include <stdint.h>
 
 #include "virgl_drm_wire.h"
+#include "virgl_drm_asahi.h"
 #include "virgl_drm_msm.h"
 
 #ifdef __cplusplus
@@ -106,7 +113,7 @@ struct virgl_renderer_callbacks {
      */
     void (*write_fence)(void *cookie, uint32_t fence);
 
-    /* For GL; never called here. May be NULL. */
+    /* For GL: the delegate's to call. May be NULL. */
     virgl_renderer_gl_context (*create_gl_context)(void *cookie, int scanout_idx,
                                                    struct virgl_renderer_gl_ctx_param *param);
     void (*destroy_gl_context)(void *cookie, virgl_renderer_gl_context ctx);
@@ -129,26 +136,26 @@ struct virgl_renderer_callbacks {
     void (*write_context_fence)(void *cookie, uint32_t ctx_id, uint32_t ring_idx,
                                 uint64_t fence_id);
 
-    /* Since version 3. For Venus; never called here. */
+    /* Since version 3. For Venus: the delegate's to call. */
     int (*get_server_fd)(void *cookie, uint32_t version);
 
-    /* Since version 4. For GL; never called here. */
+    /* Since version 4. For GL: the delegate's to call. */
     void *(*get_egl_display)(void *cookie);
 };
 
 /* Flags of virgl_renderer_init. Native contexts need DRM | ASYNC_FENCE_CB. */
 #define VIRGL_RENDERER_DRM (1 << 10)               /* offer DRM native contexts */
 #define VIRGL_RENDERER_ASYNC_FENCE_CB (1 << 8)     /* callbacks may come from any thread */
-#define VIRGL_RENDERER_NO_VIRGL (1 << 7)           /* no GL renderer; there never is one */
-/* Accepted without effect, like all unknown bits: */
+#define VIRGL_RENDERER_NO_VIRGL (1 << 7)           /* no GL renderer, so no delegate */
+/* For the delegate, like all unknown bits: */
 #define VIRGL_RENDERER_USE_EGL 1
 #define VIRGL_RENDERER_THREAD_SYNC 2
 #define VIRGL_RENDERER_USE_GLX (1 << 2)
 #define VIRGL_RENDERER_USE_SURFACELESS (1 << 3)
 #define VIRGL_RENDERER_USE_GLES (1 << 4)
 #define VIRGL_RENDERER_USE_EXTERNAL_BLOB (1 << 5)
-#define VIRGL_RENDERER_VENUS (1 << 6)
-#define VIRGL_RENDERER_RENDER_SERVER (1 << 9)      /* logs a warning: no server is started */
+#define VIRGL_RENDERER_VENUS (1 << 6)              /* a delegate even with NO_VIRGL */
+#define VIRGL_RENDERER_RENDER_SERVER (1 << 9)      /* the same; without one, a warning */
 #ifdef VIRGL_RENDERER_UNSTABLE_APIS
 #define VIRGL_RENDERER_USE_VIDEO (1 << 11)
 #endif

@@ -5,6 +5,7 @@ import (
 	"fmt"
 	"syscall"
 
+	"virgldrm/core"
 	"virgldrm/drm"
 	"virgldrm/resources"
 	"virgldrm/wire"
@@ -14,8 +15,12 @@ import (
 // message and ends the batch; a kernel error travels in the response where
 // there is one; else it is counted, and the guest takes its device for lost.
 var ccmds = wire.Table[*Context]{
-	ccmdNop:              wire.Nop[*Context]("NOP"),
-	ccmdIoctlSimple:      wire.OnCall("IOCTL_SIMPLE", (*Context).ioctlSimple),
+	ccmdNop: wire.Nop[*Context]("NOP"),
+	ccmdIoctlSimple: core.IoctlSimple(
+		core.Pass(&opGetParam, (*Context).getParam),
+		core.PassPlain[*Context](&opGetParamOld),
+		core.Pass(&opSubmitqueueNew, (*Context).submitqueueNew),
+		core.Pass(&opSubmitqueueClose, (*Context).submitqueueClose)),
 	ccmdGemNew:           wire.On("GEM_NEW", (*Context).gemNew),
 	ccmdGemSetIova:       wire.On("GEM_SET_IOVA", (*Context).gemSetIova),
 	ccmdGemCPUPrep:       wire.On("GEM_CPU_PREP", (*Context).gemCPUPrep),
@@ -27,50 +32,6 @@ var ccmds = wire.Table[*Context]{
 	ccmdSetDebuginfo:     wire.On("SET_DEBUGINFO", (*Context).setDebuginfo),
 }
 
-// ret is an errno as responses carry it.
-func ret(e syscall.Errno) int32 { return -int32(e) }
-
-// ioctlSimple passes on three ioctls, by their exact numbers: with another
-// direction or size the kernel would see other arguments than we do.
-func (c *Context) ioctlSimple(q *ioctlSimpleReq, m *wire.Call) error {
-	switch q.Cmd {
-	case opGetParam.Request:
-		return simple(c, q, m, &opGetParam, (*Context).getParam)
-	case opGetParamOld.Request:
-		return simple(c, q, m, &opGetParamOld, (*Context).getParamOld)
-	case opSubmitqueueNew.Request:
-		return simple(c, q, m, &opSubmitqueueNew, (*Context).submitqueueNew)
-	case opSubmitqueueClose.Request:
-		return simple(c, q, m, &opSubmitqueueClose, (*Context).submitqueueClose)
-	}
-	return fmt.Errorf("ioctl %#x is not passed on: %w", q.Cmd, syscall.EINVAL)
-}
-
-// simple runs one of them on a copy of its argument. The result is 0 or -1, as
-// ioctl returns it.
-func simple[T any](c *Context, q *ioctlSimpleReq, m *wire.Call, op *drm.Op[T], run func(*Context, *T) syscall.Errno) error {
-	var arg T
-	b := drm.Bytes(&arg)
-	if m.Tail.Len() != uint32(len(b)) {
-		return fmt.Errorf("%d bytes for %s: %w", m.Tail.Len(), op.Name, syscall.EINVAL)
-	}
-	m.Tail.CopyTo(b, 0)
-	size := uint32(ioctlSimpleRspSize)
-	if op.Reads() {
-		size += uint32(len(b))
-	}
-	rsp, err := m.Reply(size)
-	if err != nil {
-		return err
-	}
-	if e := run(c, &arg); e != 0 {
-		c.Log.Debugf("ctx %d: IOCTL_SIMPLE seqno %d: %s: %v", c.ID, q.Hdr.Seqno, op.Name, e)
-		binary.NativeEndian.PutUint32(rsp[wire.RspSize:], ^uint32(0))
-	}
-	copy(rsp[ioctlSimpleRspSize:], b)
-	return nil
-}
-
 // getParam: with a length, value is a pointer into the guest's memory.
 func (c *Context) getParam(p *param) syscall.Errno {
 	if p.Len != 0 {
@@ -79,12 +40,10 @@ func (c *Context) getParam(p *param) syscall.Errno {
 	return opGetParam.Do(&c.Dev.FD, p)
 }
 
-func (c *Context) getParamOld(p *oldParam) syscall.Errno { return opGetParamOld.Do(&c.Dev.FD, p) }
-
 func (c *Context) submitqueueNew(q *submitqueue) syscall.Errno {
 	e := opSubmitqueueNew.Do(&c.Dev.FD, q)
-	if e == 0 && q.Prio < c.rings && q.ID != 0 {
-		c.queues[q.ID] = q.Prio + 1
+	if e == 0 {
+		c.AddQueue(q.ID, q.Prio)
 	}
 	return e
 }
@@ -92,7 +51,7 @@ func (c *Context) submitqueueNew(q *submitqueue) syscall.Errno {
 func (c *Context) submitqueueClose(id *uint32) syscall.Errno {
 	e := opSubmitqueueClose.Do(&c.Dev.FD, id)
 	if e == 0 {
-		delete(c.queues, *id)
+		c.RemoveQueue(*id)
 	}
 	return e
 }
@@ -115,12 +74,8 @@ func (c *Context) allocate(q *gemNewReq) error {
 	if err := opGemNew.Try(&c.Dev.FD, &bo); err != nil {
 		return err
 	}
-	c.Objects.AddBlob(&resources.Object{BlobID: q.BlobID, Handle: bo.Handle, Flags: q.Flags, Size: q.Size.get()})
-	if err := c.setIova(bo.Handle, q.Iova.get()); err != nil {
-		c.Objects.RemoveBlob(q.BlobID)
-		return err
-	}
-	return nil
+	obj := &resources.Object{BlobID: q.BlobID, Handle: bo.Handle, Flags: q.Flags, Size: q.Size.get()}
+	return c.Objects.AddBlob(obj, c.setIova(bo.Handle, q.Iova.get()))
 }
 
 func (c *Context) setIova(handle uint32, iova uint64) error {
@@ -136,15 +91,9 @@ func (c *Context) gemSetIova(q *gemSetIovaReq, _ wire.Tail, _ *wire.None) error 
 		err = c.setIova(h, q.Iova.get())
 	}
 	if err != nil {
-		c.counted("GEM_SET_IOVA", q.Hdr.Seqno, err)
+		c.Counted("GEM_SET_IOVA", q.Hdr.Seqno, err)
 	}
 	return nil
-}
-
-// counted logs and counts an error that has no response to travel in.
-func (c *Context) counted(ccmd string, seqno uint32, err error) {
-	c.Log.Warnf("ctx %d: %s seqno %d: %v", c.ID, ccmd, seqno, err)
-	c.CountError()
 }
 
 // gemCPUPrep asks whether the CPU may touch a buffer; it never waits.
@@ -153,7 +102,7 @@ func (c *Context) gemCPUPrep(q *gemCPUPrepReq, _ wire.Tail, r *retRsp) error {
 	if c.boost {
 		a.Op |= prepBoost
 	}
-	r.Ret = ret(opGemCPUPrep.Do(&c.Dev.FD, &a))
+	r.Ret = wire.Ret(opGemCPUPrep.Do(&c.Dev.FD, &a))
 	return nil
 }
 
@@ -215,7 +164,7 @@ func (c *Context) submitqueueQuery(q *submitqueueQueryReq, m *wire.Call) error {
 		Data: drm.Addr(rsp[submitqueueQueryRspSize:]), ID: q.QueueID, Param: q.Param, Len: q.Len,
 	}
 	e := opSubmitqueueQuery.Do(&c.Dev.FD, &a)
-	binary.NativeEndian.PutUint32(rsp[4:], uint32(ret(e)))
+	wire.PutRet(rsp, wire.Ret(e))
 	binary.NativeEndian.PutUint32(rsp[8:], a.Len)
 	return nil
 }
@@ -228,7 +177,7 @@ func (c *Context) waitFence(q *waitFenceReq, _ wire.Tail, r *retRsp) error {
 	if c.boost {
 		a.Flags = waitBoost
 	}
-	r.Ret = ret(opWaitFence.Do(&c.Dev.FD, &a))
+	r.Ret = wire.Ret(opWaitFence.Do(&c.Dev.FD, &a))
 	return nil
 }
 

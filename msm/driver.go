@@ -85,24 +85,26 @@ func preemption(dev *drm.Device, prio uint32) wire.Bool3 {
 // Context is the driver's half of a context.
 type Context struct {
 	*core.Base
+	core.Queues // the kernel runs all queues of one priority of a file in order
 
-	rings  uint32            // GPU timelines: one per priority, whatever the queues
-	queues map[uint32]uint32 // ring of each open submitqueue
-	boost  bool              // the kernel knows the BOOST flags
+	boost bool // the kernel knows the BOOST flags
 }
 
 func newContext(b *core.Base, out *wire.Capset) (core.Context, error) {
-	return &Context{
+	c := &Context{
 		Base:   b,
-		rings:  wire.GetCaps[caps](out).Priorities,
-		queues: map[uint32]uint32{},
+		Queues: core.NewQueues(wire.GetCaps[caps](out).Priorities),
 		boost:  b.Dev.Version.Minor >= minorBoost,
-	}, nil
+	}
+	b.Dev.Busy = c.busy
+	return c, nil
 }
 
-// Rings returns the number of priorities: the kernel runs all queues of one
-// priority of a file in order.
-func (c *Context) Rings() uint32 { return c.rings }
+// busy: since the kernel has VM_BIND, its GEM_CLOSE waits until jobs that use
+// the buffer are done, whoever's jobs. A kernel that cannot say is asked again later.
+func (c *Context) busy(handle uint32) bool {
+	return opGemCPUPrep.Do(&c.Dev.FD, &cpuPrep{Handle: handle, Op: prepWrite | prepNosync}) != 0
+}
 
 // Run executes a batch.
 func (c *Context) Run(m *wire.Call, batch []byte, shm *wire.Shmem) error {

@@ -6,6 +6,8 @@ import (
 	"syscall"
 
 	"virgldrm/core"
+	"virgldrm/internal/contract"
+	"virgldrm/msm"
 	"virgldrm/resources"
 	"virgldrm/wire"
 )
@@ -15,13 +17,13 @@ import (
 // send submits one command; a failing one leaves the seqno alone.
 func (m *machine) send(id uint32, want syscall.Errno, cmd, rspOff uint32, body ...uint32) error {
 	m.last++
-	g := guest{seqno: m.last}
+	g := contract.Guest{Seqno: m.last}
 	if c := m.ctxs[id]; c == nil {
 		want = syscall.EINVAL
 	} else if want == 0 && c.mem != nil {
 		c.seqno = m.last
 	}
-	return is(m.r.Submit(id, g.message(cmd, rspOff, body...)), want)
+	return is(m.r.Submit(id, g.Message(cmd, rspOff, body...)), want)
 }
 
 func (m *machine) context(o op) error {
@@ -272,7 +274,7 @@ func (m *machine) mappable(id uint32) syscall.Errno {
 
 // view checks that a mapping shows the right buffer, and marks the buffer anew.
 func (m *machine) view(s *modelRes, addr uintptr) error {
-	w := at(addr + 8)
+	w := contract.At(addr + 8)
 	if s.buf == nil {
 		return nil
 	}
@@ -355,7 +357,7 @@ func (m *machine) cpuPrep(o op) error {
 	if c == nil || c.mem == nil {
 		return m.send(o.ctx, syscall.ENOMEM, 5, 0, o.res, 1)
 	}
-	slot, want := c.mem[header:], syscall.Errno(0)
+	slot, want := c.mem[msm.Driver.ShmemHeader:], syscall.Errno(0)
 	if c.objs[o.res] == nil {
 		want = syscall.ENOENT
 	}

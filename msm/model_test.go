@@ -15,8 +15,8 @@ import (
 	"unsafe"
 
 	"virgldrm/core"
+	"virgldrm/internal/contract"
 	"virgldrm/internal/simtest"
-	"virgldrm/msm"
 	"virgldrm/resources"
 )
 
@@ -136,7 +136,7 @@ const reserved = 1 << 20
 
 // play runs the steps on a fresh renderer and stops at the first surprise.
 func play(ops []op) (err error) {
-	r, err := core.New(core.Config{Drivers: []core.Driver{msm.Driver}, Log: (&logged{}).logger(), DRM: true, CrashOnPanic: true})
+	r, err := core.New(driver.Config(&contract.Log{}))
 	if err != nil {
 		return err
 	}

@@ -43,12 +43,6 @@ func (v u64) get() uint64 { return uint64(v.hi)<<32 | uint64(v.lo) }
 
 // Requests, each struct msm_ccmd_*_req. Payload follows where noted.
 
-type ioctlSimpleReq struct { // payload: the ioctl's argument
-	_   structs.HostLayout
-	Hdr wire.Req
-	Cmd uint32 // full kernel ioctl number
-}
-
 type gemNewReq struct {
 	_      structs.HostLayout
 	Hdr    wire.Req
@@ -121,8 +115,7 @@ type setDebuginfoReq struct { // payload: two strings with their NULs
 	CmdlineLen uint32
 }
 
-// Responses, each struct msm_ccmd_*_rsp. IOCTL_SIMPLE and SUBMITQUEUE_QUERY
-// answer with payload as well; its size is the request's.
+// Responses, each struct msm_ccmd_*_rsp.
 
 type retRsp struct {
 	_   structs.HostLayout
@@ -130,10 +123,7 @@ type retRsp struct {
 	Ret int32 // 0 or a negative errno
 }
 
-const (
-	ioctlSimpleRspSize      = 8  // ret, then the ioctl's argument
-	submitqueueQueryRspSize = 12 // ret and length, then the data
-)
+const submitqueueQueryRspSize = 12 // ret and length, then as much data as asked for
 
 // caps is the msm arm of the capset.
 type caps struct {

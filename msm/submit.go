@@ -29,7 +29,7 @@ func (c *Context) gemSubmit(q *gemSubmitReq, t wire.Tail, _ *wire.None) error {
 	tables := c.Scratch.Bytes()[:bosLen+cmdsLen]
 	t.CopyTo(tables, 0)
 	if err := c.submit(q, tables[:bosLen], tables[bosLen:]); err != nil {
-		c.counted("GEM_SUBMIT", q.Hdr.Seqno, err)
+		c.Counted("GEM_SUBMIT", q.Hdr.Seqno, err)
 	}
 	return nil
 }
@@ -71,11 +71,6 @@ func (c *Context) submit(q *gemSubmitReq, bos, cmds []byte) error {
 	if int(a.FenceFd) == in.Num() {
 		return nil // a device without fences leaves the field alone
 	}
-	out := drm.NewFD(int(a.FenceFd))
-	if ring, ok := c.queues[q.QueueID]; ok {
-		c.SetOutFence(ring, out)
-	} else {
-		out.Close()
-	}
+	c.SetOutFence(c.RingOf(q.QueueID), drm.NewFD(int(a.FenceFd)))
 	return nil
 }

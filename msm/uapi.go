@@ -165,6 +165,7 @@ const (
 	infoSetIova   = 4
 
 	// MSM_PREP_*
+	prepWrite  = 0x2
 	prepNosync = 0x4
 	prepBoost  = 0x8
 

@@ -6,6 +6,7 @@ import (
 
 	"virgldrm/drm"
 	"virgldrm/ids"
+	"virgldrm/wire"
 )
 
 // Object is a GEM buffer as one context sees it.
@@ -15,8 +16,10 @@ type Object struct {
 	Flags  uint32 // driver's allocation flags; 0 for imports
 	Size   uint64 // bytes, as the guest asked; of the file for imports
 
-	Blob   uint32 // virtio blob flags of its resource
+	Blob   uint32 // virtio blob flags of its resource; imports are shareable
 	Upload drm.Mapping
+
+	dmabuf drm.FD // see Objects.Dmabuf
 }
 
 // Objects is the buffers of one context. An object is in at most one of the two
@@ -48,10 +51,16 @@ func (o *Objects) CanAddBlob(id uint32) error {
 }
 
 // AddBlob parks a fresh buffer under its blob_id, which CanAddBlob allowed, and
-// owns its handle from now on.
-func (o *Objects) AddBlob(obj *Object) {
+// owns its handle. placed says why the buffer could not be given its GPU address:
+// then it is freed, and that is the result.
+func (o *Objects) AddBlob(obj *Object, placed error) error {
 	o.dev.Own(obj.Handle)
+	if placed != nil {
+		o.free(obj)
+		return placed
+	}
 	o.byBlob[obj.BlobID] = obj
+	return nil
 }
 
 // Blob returns the buffer parked under a blob_id, or nil.
@@ -86,8 +95,24 @@ func (o *Objects) Import(res uint32, dmabuf *drm.FD) error {
 	if err != nil {
 		return err
 	}
-	o.byRes.Set(res, &Object{Handle: handle, Size: size})
+	o.byRes.Set(res, &Object{Handle: handle, Size: size, Blob: wire.BlobShareable})
 	return nil
+}
+
+// Dmabuf returns the dma-buf of a buffer that others may use as well, for asking
+// who does. It stays the buffer's, which keeps it from the first time on.
+func (o *Objects) Dmabuf(res uint32) (*drm.FD, error) {
+	obj := o.byRes.Get(res)
+	if obj == nil || obj.Blob&wire.BlobShareable == 0 {
+		return nil, fmt.Errorf("resource %d is unknown or not shared", res)
+	}
+	if !obj.dmabuf.Valid() {
+		var err error
+		if obj.dmabuf, err = o.dev.Export(obj.Handle); err != nil {
+			return nil, err
+		}
+	}
+	return &obj.dmabuf, nil
 }
 
 // Remove frees the buffer of a resource, if there is one.
@@ -98,19 +123,12 @@ func (o *Objects) Remove(res uint32) {
 	}
 }
 
-// RemoveBlob frees a parked buffer, if there is one.
-func (o *Objects) RemoveBlob(id uint32) {
-	if obj := o.byBlob[id]; obj != nil {
-		delete(o.byBlob, id)
-		o.free(obj)
-	}
-}
-
 // Clear frees everything.
 func (o *Objects) Clear() {
-	for id := range o.byBlob {
-		o.RemoveBlob(id)
+	for _, obj := range o.byBlob {
+		o.free(obj)
 	}
+	clear(o.byBlob)
 	for id := range o.byRes.All {
 		o.Remove(id)
 	}
@@ -118,6 +136,7 @@ func (o *Objects) Clear() {
 
 func (o *Objects) free(obj *Object) {
 	obj.Upload.Unmap()
+	obj.dmabuf.Close()
 	o.dev.Release(obj.Handle)
 }
 

@@ -24,6 +24,7 @@ const (
 	Dmabuf               // has its own dma-buf, outlives its context
 	Opaque               // GEM object, reachable through its creator only
 	OpaqueFD             // imported descriptor of unknown kind
+	Theirs               // the delegate's: only its id is here, and its dma-buf once a context has it
 )
 
 // Resource is one virtio-gpu resource.
@@ -34,6 +35,7 @@ type Resource struct {
 	MapInfo uint32 // wire.MapNone and so on
 	Size    uint64 // bytes, as created; 0 for classic ones
 	FD      drm.FD // owned; Shm, Dmabuf and OpaqueFD have one
+	Shared  bool   // the delegate has imported it
 
 	Mapping drm.Mapping // made by resource_map
 	Iov     Iov

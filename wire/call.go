@@ -57,6 +57,16 @@ func (m *Call) Reply(n uint32) ([]byte, error) {
 	return b, nil
 }
 
+// Reply is Call.Reply of a response that is an R.
+func Reply[R any](m *Call) (*R, error) {
+	var r R
+	b, err := m.Reply(uint32(unsafe.Sizeof(r)))
+	if err != nil {
+		return nil, err
+	}
+	return (*R)(unsafe.Pointer(&b[0])), nil
+}
+
 // load takes the command at the head of stream: the copied header says that it
 // has length bytes, of which stream holds at least as many. size is the fixed
 // part the handler expects; an older guest may send less, the rest is zero.

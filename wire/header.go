@@ -1,6 +1,10 @@
 package wire
 
-import "structs"
+import (
+	"encoding/binary"
+	"structs"
+	"syscall"
+)
 
 // Req is the header of every ccmd (struct vdrm_ccmd_req).
 type Req struct {
@@ -19,6 +23,22 @@ type Rsp struct {
 	Len uint32 // bytes, this header included
 }
 
+// IoctlReq is the request of IOCTL_SIMPLE, which several protocols have; the
+// ioctl's argument follows.
+type IoctlReq struct {
+	_ structs.HostLayout
+
+	Hdr Req
+	Cmd uint32 // full kernel ioctl number
+}
+
+// Ret is an errno as responses carry it.
+func Ret(e syscall.Errno) int32 { return -int32(e) }
+
+// PutRet stores the result in a response that Call.Reply returned: the word
+// behind the length, in every protocol.
+func PutRet(rsp []byte, ret int32) { binary.NativeEndian.PutUint32(rsp[RspSize:], uint32(ret)) }
+
 // None stands for "no response" in a command method.
 type None struct{}
 
@@ -26,6 +46,8 @@ type None struct{}
 const (
 	ReqSize = 16 // sizeof(Req)
 	RspSize = 4  // sizeof(Rsp)
+
+	IoctlRspSize = 8 // of IOCTL_SIMPLE: ret, then the ioctl's argument
 
 	// MaxFixed bounds the fixed part of a command of any driver.
 	MaxFixed = 128

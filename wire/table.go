@@ -24,22 +24,20 @@ type Table[C any] []Row[C]
 // error means a malformed message: nothing is published and the batch ends.
 func On[C, Q, R any](name string, method func(C, *Q, Tail, *R) error) Row[C] {
 	var r R
-	rsize := uint32(unsafe.Sizeof(r))
-	return OnCall(name, func(c C, q *Q, m *Call) error {
+	answers := unsafe.Sizeof(r) > 0
+	return OnCall(name, func(c C, q *Q, m *Call) (err error) {
 		var rsp *R
-		if rsize > 0 {
-			b, err := m.Reply(rsize)
-			if err != nil {
+		if answers {
+			if rsp, err = Reply[R](m); err != nil {
 				return err
 			}
-			rsp = (*R)(unsafe.Pointer(&b[0]))
 		}
 		return method(c, q, m.Tail, rsp)
 	})
 }
 
 // OnCall makes the row of a command that sizes its own response with
-// Call.Reply.
+// Call.Reply, or says with Reply that there is one.
 func OnCall[C, Q any](name string, method func(C, *Q, *Call) error) Row[C] {
 	var q Q
 	size := unsafe.Sizeof(q)

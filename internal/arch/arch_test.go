@@ -19,8 +19,8 @@ var floors = map[string]int{
 	"wire": 0, "trace": 0, "ids": 0,
 	"drm":   1,
 	"fence": 2, "resources": 2,
-	"core":    3,
-	"msm":     4,
+	"core": 3,
+	"msm":  4, "asahi": 4,
 	"drivers": 5,
 	"capi":    6,
 }

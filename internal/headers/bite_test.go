@@ -45,6 +45,15 @@ func TestGoBites(t *testing.T) {
 		{"old ioctl number", edit{"msm/uapi.go", "IOWR[oldParam](\"MSM_GET_PARAM\", 0x40)", "IOWR[oldParam](\"MSM_GET_PARAM\", 0x41)"}, "msm.opGetParamOld"},
 		{"unknown ioctl", edit{"msm/uapi.go", `"MSM_SET_PARAM"`, `"MSM_SET_PARM"`}, "has no DRM_IOCTL_MSM_SET_PARM"},
 		{"struct renamed", edit{"msm/uapi.go", "type submitBo struct {", "type submitBuffer struct {"}, "msm.submitBo: no such struct"},
+		{"asahi: member too small", edit{"asahi/uapi.go", "\tUscExecBase uint64\n", "\tUscExecBase uint32\n"}, "asahi.queueCreate and struct drm_asahi_queue_create"},
+		{"asahi: member of a message moved", edit{"asahi/proto.go", "\tFlags     uint32\n\tBindFlags uint32\n", "\tBindFlags uint32\n\tFlags uint32\n"}, "BindFlags is where C has flags"},
+		{"asahi: response", edit{"asahi/proto.go", "\tObjectHandle uint32\n", ""}, "asahi.gemBindObjectRsp and struct asahi_ccmd_gem_bind_object_rsp"},
+		{"asahi: ioctl number", edit{"asahi/uapi.go", `"ASAHI_VM_BIND", 0x44`, `"ASAHI_VM_BIND", 0x45`}, "asahi.opVMBind is 0x40186445"},
+		{"asahi: ioctl direction", edit{"asahi/uapi.go", `drm.IOW[getParams]`, `drm.IOWR[getParams]`}, "asahi.opGetParams is 0xc0186440"},
+		{"asahi: constant", edit{"asahi/uapi.go", "gemVMPrivate   = 2", "gemVMPrivate = 4"}, "asahi.gemVMPrivate is 0x4"},
+		{"asahi: size as constant", edit{"asahi/proto.go", "vmBindFixed    = 28", "vmBindFixed = 32"}, "offsetof asahi_ccmd_vm_bind_req.payload"},
+		{"ioctl of dma-bufs", edit{"drm/syncfile.go", "'b', 2", "'b', 3"}, "drm.opDmabufExport"},
+		{"syncobj", edit{"drm/syncobj.go", "\tPad    uint32\n", ""}, "drm.syncobjHandle and struct drm_syncobj_handle"},
 		{"struct without a row", edit{"msm/uapi.go", "type gemNew struct {", "type more struct { _ structs.HostLayout }\ntype gemNew struct {"}, "msm.more has a host layout but no row"},
 		{"argument without a row", edit{"msm/uapi.go", "type gemNew struct {", "type more struct { A uint32 }\nvar opMore = drm.IOW[more](\"MSM_MORE\", 1)\ntype gemNew struct {"}, "msm.opMore takes msm.more, which has no row"},
 		{"constant without a row", edit{"drm/device.go", "firstRenderNode = 128\n", "firstRenderNode = 128\n\tmore = 1\n"}, "drm.more has no row"},
@@ -63,10 +72,12 @@ func TestFactsBite(t *testing.T) {
 	f := loadGolden(t).facts()
 	f.args = map[string]string{"DRM_IOCTL_MSM_GET_PARAM": "drm_msm_gem_info"} // of the same size
 	bites(t, checkOps(g, f, kernelStructs), "msm.opGetParam takes msm.param, DRM_IOCTL_MSM_GET_PARAM")
-	f.structs["msm_ccmd_more_req"] = layout{}
-	f.values["MSM_CCMD_MORE"] = 12
-	bites(t, checkComplete(g, f), "no Go struct for the message msm_ccmd_more_req")
-	bites(t, checkComplete(g, f), "no Go constant for MSM_CCMD_MORE")
+	for _, driver := range []string{"msm", "asahi"} {
+		message, command := driver+"_ccmd_more_req", strings.ToUpper(driver)+"_CCMD_MORE"
+		f.structs[message], f.values[command] = layout{}, 12
+		bites(t, checkComplete(g, f), "no Go struct for the message "+message)
+		bites(t, checkComplete(g, f), "no Go constant for "+command)
+	}
 	delete(f.structs, "drm_gem_close")
 	bites(t, checkKernel(g, f), "has no struct drm_gem_close")
 	delete(f.values, "MSM_PIPE_3D0")
@@ -108,6 +119,7 @@ func TestCompileBites(t *testing.T) {
 	for _, c := range []struct{ old, new string }{
 		{"sizeof(struct msm_ccmd_gem_new_req) == 40", "sizeof(struct msm_ccmd_gem_new_req) == 48"},
 		{"->iovecs), const struct iovec *)", "->iovecs), struct iovec *)"},
+		{"sizeof(struct asahi_ccmd_vm_bind_req) == 28", "sizeof(struct asahi_ccmd_vm_bind_req) == 32"},
 		{"_Alignof(struct msm_ccmd_gem_set_iova_req) == 4", "_Alignof(struct msm_ccmd_gem_set_iova_req) == 8"},
 		{"offsetof(struct virgl_renderer_capset_drm, u.msm.chip_id) == 64", "offsetof(struct virgl_renderer_capset_drm, u.msm.chip_id) == 60"},
 		{"(long long)(VIRGL_RENDERER_DRM) == 1024LL", "(long long)(VIRGL_RENDERER_DRM) == 2048LL"},

@@ -10,12 +10,12 @@ import (
 
 // Our header has more than the distribution's, but only this.
 var (
-	extraPrefixes = []string{
-		// virgl_drm_wire.h and virgl_drm_msm.h
-		"VIRGL_DRM_", "VIRTGPU_", "vdrm_", "msm_", "MSM_CCMD_", "virgl_renderer_capset_drm",
+	extraPrefixes = append(messagePrefixes,
+		// virgl_drm_*.h
+		"VIRGL_DRM_", "VIRTGPU_", "virgl_renderer_capset_drm", "ASAHI_EXTRES_",
 		// helpers of these headers
 		"VIRGL_ASSERT", "VIRGL_ALIGN4", "VIRGL_PAYLOAD",
-	}
+	)
 	extraNames = set("VIRGL_RENDERER_DRM_H")
 )
 

@@ -15,6 +15,8 @@ import (
 	"path/filepath"
 	"strings"
 	"testing"
+
+	"virgldrm/drivers"
 )
 
 // facts is what one source (the golden file, or a set of headers) knows.
@@ -151,6 +153,18 @@ func (f facts) expand(in []field, prefix string, base int64) (out []field) {
 	}
 	return out
 }
+
+// perDriver fills in the name of each driver there is, in upper case for %S.
+func perDriver(format string) (list []string) {
+	for _, d := range drivers.All {
+		name := strings.ReplaceAll(format, "%S", strings.ToUpper(d.Name))
+		list = append(list, strings.ReplaceAll(name, "%s", d.Name))
+	}
+	return list
+}
+
+// messagePrefixes are how the names of messages and commands begin.
+var messagePrefixes = append(append(perDriver("%s_"), perDriver("%S_CCMD_")...), "vdrm_")
 
 func root(t *testing.T) string {
 	t.Helper()

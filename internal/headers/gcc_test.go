@@ -67,8 +67,8 @@ func compile(t *testing.T, text string, args ...string) (complaints string, ok b
 
 var (
 	abiGroup   = set("c_abi")
-	ourGroups  = set("c_abi", "drm_generic", "proto_msm")
-	uapiGroups = set("uapi_msm", "uapi_drm", "uapi_sync", "uapi_virtgpu")
+	ourGroups  = set(append(perDriver("proto_%s"), "c_abi", "drm_generic")...)
+	uapiGroups = set(append(perDriver("uapi_%s"), "uapi_drm", "uapi_sync", "uapi_virtgpu")...)
 )
 
 const ourInclude = unstable + "#include <sys/uio.h>\n#include \"virgl_renderer_drm.h\"\n"

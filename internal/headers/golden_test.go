@@ -17,5 +17,15 @@ func TestGolden(t *testing.T) {
 
 // Nothing is left out of the comparison.
 func TestComplete(t *testing.T) {
-	report(t, checkComplete(loadGo(t, "amd64", edit{}), loadGolden(t).facts()))
+	g := loadGolden(t)
+	report(t, checkComplete(loadGo(t, "amd64", edit{}), g.facts()))
+	groups := map[string]bool{}
+	for _, group := range g.Groups {
+		groups[group.Group] = true
+	}
+	for _, name := range append(perDriver("proto_%s"), perDriver("uapi_%s")...) {
+		if !groups[name] {
+			t.Errorf("testdata/layouts.json has no group %s", name)
+		}
+	}
 }

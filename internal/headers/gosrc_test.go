@@ -49,7 +49,7 @@ func loadGo(t *testing.T, arch string, e edit) *goCode {
 	g := &goCode{t: t, sizes: types.SizesFor("gc", arch), edit: e,
 		pkgs: map[string]*types.Package{}, files: map[string][]*ast.File{},
 		info: types.Info{Types: map[ast.Expr]types.TypeAndValue{}}}
-	for _, name := range []string{"wire", "drm", "msm"} {
+	for _, name := range append(perDriver("%s"), "wire", "drm") {
 		if _, err := g.Import(module + name); err != nil {
 			t.Fatal(err)
 		}

@@ -11,7 +11,7 @@ import (
 var arches = []string{"amd64", "arm64"}
 
 // The kernel's headers that describe what we pass to it.
-var uapi = []string{"drm/drm.h", "drm/msm_drm.h", "drm/virtgpu_drm.h", "linux/sync_file.h"}
+var uapi = append(perDriver("drm/%s_drm.h"), "drm/drm.h", "drm/virtgpu_drm.h", "linux/dma-buf.h", "linux/sync_file.h")
 
 // kernelSource includes the headers with quotes, so that <linux/types.h> and the
 // like stay those of this machine: a kernel package has them unprocessed.

@@ -2,6 +2,7 @@ package headers
 
 import (
 	"fmt"
+	"slices"
 	"sort"
 	"strings"
 )
@@ -79,7 +80,7 @@ func sameLayout(ours, theirs layout, e extent) (p problems) {
 		case overlap != "":
 			p.add("%s (%d bytes at %d) cuts into %s", o.Name, o.Size, o.Offset, overlap)
 		case !strings.HasSuffix(o.Name, "Pad"):
-			p.add("%s (%d bytes at %d) is padding in C", o.Name, o.Size, o.Offset)
+			p.add("%s (%d bytes at %d) is padding in C: if it is in Go, call it Pad", o.Name, o.Size, o.Offset)
 		}
 	}
 	for i, c := range theirs.Fields {
@@ -131,9 +132,9 @@ func checkConsts(g *goCode, f facts, rows []constRow) (p problems) {
 // checkOps compares every ioctl number. Its name says which ioctl it is; the
 // header's text, where there is one, which struct belongs to it.
 func checkOps(g *goCode, f facts, rows []structRow) (p problems) {
-	structOf := map[string]string{}
+	same := map[[2]string]bool{}
 	for _, r := range rows {
-		structOf[r.goName] = r.c
+		same[[2]string{r.goName, r.c}] = true
 	}
 	ops := g.ops()
 	if len(ops) == 0 {
@@ -141,7 +142,7 @@ func checkOps(g *goCode, f facts, rows []structRow) (p problems) {
 	}
 	for _, o := range ops {
 		c := o.name
-		if !strings.HasPrefix(c, "SYNC_IOC_") {
+		if !strings.HasPrefix(c, "SYNC_IOC_") && !strings.HasPrefix(c, "DMA_BUF_") {
 			c = "DRM_IOCTL_" + c
 		}
 		want, ok := f.values[c]
@@ -157,7 +158,7 @@ func checkOps(g *goCode, f facts, rows []structRow) (p problems) {
 		if got != want {
 			p.add("%s is %#x, %s of %s is %#x", o.goName, got, c, f.from, want)
 		}
-		if tag := f.args[c]; tag != "" && structOf[o.arg] != tag {
+		if tag := f.args[c]; tag != "" && !same[[2]string{o.arg, tag}] {
 			p.add("%s takes %s, %s of %s takes struct %s", o.goName, o.arg, c, f.from, tag)
 		}
 	}
@@ -185,7 +186,7 @@ func checkComplete(g *goCode, f facts) (p problems) {
 	}
 	for _, name := range g.constants(constFiles) {
 		if !rows[name] && noHeaderHas[name] == "" {
-			p.add("%s has no row in rows_test.go", name)
+			p.add("%s has no row in rows_test.go, nor a reason in its noHeaderHas", name)
 		}
 	}
 	for _, o := range g.ops() {
@@ -193,14 +194,17 @@ func checkComplete(g *goCode, f facts) (p problems) {
 			p.add("%s takes %s, which has no row in rows_test.go", o.goName, o.arg)
 		}
 	}
+	message := func(name string) bool {
+		return slices.ContainsFunc(messagePrefixes, func(prefix string) bool { return strings.HasPrefix(name, prefix) })
+	}
 	for name := range f.structs {
-		if (strings.HasPrefix(name, "vdrm_") || strings.HasPrefix(name, "msm_")) && !covered[name] && !byOffset[name] {
-			p.add("no Go struct for the message %s", name)
+		if message(name) && !covered[name] && !byOffset[name] {
+			p.add("no Go struct for the message %s: no row in rows_test.go has it, nor byOffset", name)
 		}
 	}
 	for name := range f.values {
-		if strings.HasPrefix(name, "MSM_CCMD_") && !covered[name] && name != "MSM_CCMD_LAST" {
-			p.add("no Go constant for %s", name)
+		if message(name) && !covered[name] && !strings.HasSuffix(name, "_LAST") {
+			p.add("no Go constant for %s: no row in rows_test.go has it", name)
 		}
 	}
 	sort.Strings(p)

@@ -116,6 +116,7 @@ import (
 	"os/exec"
 	"path/filepath"
 	"runtime"
+	"slices"
 	"strings"
 	"testing"
 	"time"
@@ -184,7 +185,7 @@ func Leaks(before map[string]string) string {
 				list = append(list, "fd "+fd+" "+to)
 			}
 		}
-		if c := Counters(); c.Files+c.BOs+c.Handles+c.Queues+c.Syncobjs+c.Fences != 0 {
+		if c := Counters(); c != (Live{}) {
 			list = append(list, fmt.Sprintf("simulated objects %+v", c))
 		}
 		if n := runtime.NumGoroutine(); n > 2 {
@@ -207,7 +208,10 @@ func Control(t testing.TB, command string) {
 }
 
 // Live counts what exists in the simulated kernel.
-type Live struct{ Files, BOs, Handles, Queues, Syncobjs, Fences uint64 }
+type Live struct {
+	Files, BOs, Handles, Queues, Syncobjs, Fences, Jobs uint64
+	VMs, Bindings, Objects                              uint64
+}
 
 // Counters reads the simulator's counts; all zero without the simulator.
 func Counters() Live {
@@ -217,7 +221,8 @@ func Counters() Live {
 	}
 	return Live{
 		Files: uint64(c.files), BOs: uint64(c.bos), Handles: uint64(c.handles),
-		Queues: uint64(c.queues), Syncobjs: uint64(c.syncobjs), Fences: uint64(c.fences),
+		Queues: uint64(c.queues), Syncobjs: uint64(c.syncobjs), Fences: uint64(c.fences), Jobs: uint64(c.jobs_running),
+		VMs: uint64(c.vms), Bindings: uint64(c.bindings), Objects: uint64(c.objects),
 	}
 }
 
@@ -252,13 +257,26 @@ func Calls(t testing.TB, kind string) uint64 {
 	if C.counters(&c) != 0 {
 		t.Fatal("not on the simulator")
 	}
-	for i, name := range strings.Fields(C.GoString(C.kinds())) {
-		if name == kind {
-			return uint64(c.calls[i])
-		}
+	return uint64(c.calls[number(t, kind)])
+}
+
+func number(t testing.TB, kind string) int {
+	t.Helper()
+	i := slices.Index(strings.Fields(C.GoString(C.kinds())), kind)
+	if i < 0 {
+		t.Fatalf("the simulator has no kind %s", kind)
 	}
-	t.Fatalf("the simulator has no kind %s", kind)
-	return 0
+	return i
+}
+
+// JobsFailed counts the GPU's jobs that ended with an error.
+func JobsFailed(t testing.TB) uint64 {
+	t.Helper()
+	var c C.struct_drmsim_counters
+	if C.counters(&c) != 0 {
+		t.Fatal("not on the simulator")
+	}
+	return uint64(c.jobs_failed)
 }
 
 // Fence is a retirement that the embedder was told of.

@@ -1,4 +1,4 @@
-package msm_test
+package contract
 
 import (
 	"fmt"
@@ -10,10 +10,10 @@ import (
 	"virgldrm/internal/simtest"
 )
 
-// Random jobs, fences, in-fences, GPU errors, hangs and destroyed contexts:
+// soakTest: random jobs, fences, in-fences, GPU errors, hangs and destroyed contexts:
 // every fence retires exactly once and in the order of its ring, and nothing is
 // left. SOAK=5m makes it longer.
-func TestSoak(t *testing.T) {
+func soakTest(t *testing.T, d *Driver) {
 	length := 2 * time.Second
 	if s := os.Getenv("SOAK"); s != "" {
 		var err error
@@ -24,14 +24,14 @@ func TestSoak(t *testing.T) {
 	seed := uint64(time.Now().UnixNano())
 	t.Logf("seed %d", seed)
 	rnd := rand.New(rand.NewPCG(seed, 0))
-	r, l := newRenderer(t)
+	r, l := d.NewRenderer(t)
 	fences, rounds := 0, 0
 	for start := time.Now(); time.Since(start) < length; rounds++ {
 		simtest.Callbacks()
-		s := &soak{t: t, rnd: rnd, next: 1}
+		s := &soak{t: t, d: d, rnd: rnd, next: 1}
 		for i := range s.slots {
-			s.slots[i].guest = addGuest(t, r, l, s.id(i))
-			s.slots[i].queue = s.slots[i].guest.queue(uint32(i % 3))
+			s.slots[i].Guest = d.AddGuest(t, r, l, s.id())
+			s.slots[i].queue = s.slots[i].Queue(s.ring(i))
 		}
 		for range 2000 {
 			s.step()
@@ -40,12 +40,20 @@ func TestSoak(t *testing.T) {
 		simtest.Control(t, "gpu_us 0")
 		r.Reset()
 		s.check()
-		// Jobs of destroyed contexts run on; the hub keeps one signalled fence.
-		for end := time.Now().Add(10 * time.Second); simtest.Counters().Fences > 1 && time.Now().Before(end); {
-			time.Sleep(time.Millisecond)
+		// Jobs of destroyed contexts run on, and the contexts are freed in the
+		// background. The library keeps one signalled sync_file, of any number of
+		// fences.
+		for end := time.Now().Add(10 * time.Second); ; time.Sleep(time.Millisecond) {
+			left := simtest.Counters()
+			if left.Fences = 0; left == (simtest.Live{}) {
+				break
+			}
+			if time.Now().After(end) {
+				t.Fatalf("left after a round: %+v", left)
+			}
 		}
 		fences += len(s.made)
-		l.lines = nil
+		l.Lines = nil
 	}
 	t.Logf("%d rounds, %d fences", rounds, fences)
 }
@@ -53,45 +61,49 @@ func TestSoak(t *testing.T) {
 // soak is one round. Context ids are never used twice in it.
 type soak struct {
 	t     testing.TB
+	d     *Driver
 	rnd   *rand.Rand
 	next  uint32 // context id
 	fence uint64
 	made  []simtest.Fence // accepted, in order of creation
 	slots [6]struct {
-		*guest
+		*Guest
 		queue, seq uint32
 	}
 }
 
-func (s *soak) id(slot int) uint32 {
+func (s *soak) id() uint32 {
 	s.next++
 	return s.next
 }
 
+// ring is where the jobs of a slot are.
+func (s *soak) ring(slot int) uint32 { return uint32(slot)%s.d.Rings + 1 }
+
 func (s *soak) step() {
 	i := s.rnd.IntN(len(s.slots))
 	g := &s.slots[i]
-	ring := uint32(i%3) + 1
+	ring := s.ring(i)
 	switch n := s.rnd.IntN(100); {
 	case n < 40:
 		g.seq++
-		m := g.message(7, 0, submitWords(g.queue, g.seq)...)
+		m := g.JobMessage(g.queue, g.seq)
 		var in []uint64
 		for range s.rnd.IntN(3) {
 			in = append(in, s.rnd.Uint64N(s.fence+2))
 		}
-		g.ok(g.r.SubmitAfter(g.ctx, m, in))
+		g.OK(g.R.SubmitAfter(g.Ctx, m, in))
 	case n < 80:
 		s.fence++
 		ring := []uint32{0, ring, ring, ring}[s.rnd.IntN(4)]
-		g.ok(g.r.CreateFence(g.ctx, ring, s.fence))
-		s.made = append(s.made, simtest.Fence{Ctx: g.ctx, Ring: ring, ID: s.fence})
+		g.OK(g.R.CreateFence(g.Ctx, ring, s.fence))
+		s.made = append(s.made, simtest.Fence{Ctx: g.Ctx, Ring: ring, ID: s.fence})
 	case n < 84:
-		g.r.DestroyContext(g.ctx)
-		g.guest = addGuest(s.t, g.r, g.log, s.id(i))
-		g.queue, g.seq = g.guest.queue(uint32(i%3)), 0
+		g.R.DestroyContext(g.Ctx)
+		g.Guest = s.d.AddGuest(s.t, g.R, g.Log, s.id())
+		g.queue, g.seq = g.Queue(ring), 0
 	case n < 86:
-		simtest.Control(s.t, fmt.Sprintf("hang ring=%d", s.rnd.IntN(3)))
+		simtest.Control(s.t, fmt.Sprintf("hang ring=%d", s.rnd.Uint32N(s.d.Rings)))
 	case n < 90:
 		simtest.Control(s.t, "unhang")
 	case n < 92:
@@ -101,7 +113,7 @@ func (s *soak) step() {
 	case n < 96:
 		simtest.Control(s.t, "fail SUBMIT nth=1 errno=12")
 	default:
-		if fd, err := g.r.ExportFence(s.rnd.Uint64N(s.fence + 1)); err == nil {
+		if fd, err := g.R.ExportFence(s.rnd.Uint64N(s.fence + 1)); err == nil {
 			fd.Close()
 		}
 	}

@@ -1,4 +1,4 @@
-package msm_test
+package contract
 
 import (
 	"bytes"
@@ -19,10 +19,10 @@ import (
 )
 
 // recorded returns the batches that real guests sent, each shape of batch once.
-func recorded(f *testing.F) [][]byte {
-	files, _ := filepath.Glob("../testdata/recordings/turnip-*.vrec.xz")
+func recorded(f *testing.F, d *Driver) [][]byte {
+	files, _ := filepath.Glob(d.Recordings)
 	if len(files) == 0 {
-		f.Fatal("no recordings in testdata/recordings")
+		f.Fatalf("no file matches Recordings, %q: name one; those of another driver will do", d.Recordings)
 	}
 	seen := map[string]bool{}
 	var batches [][]byte
@@ -74,28 +74,6 @@ func commands(batch []byte) (list []command) {
 	return list
 }
 
-// answer is the size of a command's response, 0 for none.
-func (c command) answer() uint64 {
-	arg := func(at int) uint32 {
-		if len(c.raw) < at+4 {
-			return 0
-		}
-		return binary.LittleEndian.Uint32(c.raw[at:])
-	}
-	switch c.cmd {
-	case 2:
-		if arg(16) == 0x4004644b { // the one ioctl that only writes
-			return 8
-		}
-		return 8 + uint64(max(len(c.raw), 20)-20)
-	case 5, 10:
-		return 8
-	case 9:
-		return 12 + uint64(arg(24))
-	}
-	return 0
-}
-
 const maxBatch = 1 << 16
 
 // cliff returns maxBatch bytes of memory with a page behind that nobody may
@@ -124,7 +102,7 @@ func settled(t testing.TB, before simtest.Live) {
 		now := simtest.Counters()
 		fences := now.Fences
 		now.Fences = before.Fences
-		if now == before && fences <= 1 { // the library keeps the newest signalled one
+		if now == before && fences <= 2 { // the library keeps the newest signalled one, buffer 8 its last writer
 			return
 		}
 		if time.Now().After(deadline) {
@@ -135,73 +113,57 @@ func settled(t testing.TB, before simtest.Live) {
 
 // FuzzCommandStream runs arbitrary bytes as one batch of a context that has
 // buffers 5, 6 and 8 (shared by another context) and queues 1 and 2.
-func FuzzCommandStream(f *testing.F) {
-	r, l := newRenderer(f)
-	other := addGuest(f, r, l, 2)
-	other.alloc(8, 0x3000, wire.BlobShareable|wire.BlobMappable)
-	other.alloc(9, 0x1000, wire.BlobMappable)
+func FuzzCommandStream(f *testing.F, d *Driver) {
+	r, l := d.NewRenderer(f)
+	other := d.AddGuest(f, r, l, 2)
+	page := uint64(d.Page)
+	other.Alloc(8, 3*page, wire.BlobShareable|wire.BlobMappable)
+	other.Alloc(9, page, wire.BlobMappable)
 	addr, size, err := r.Map(9)
 	if err != nil {
 		f.Fatal(err)
 	}
-	private := unsafe.Slice((*byte)(unsafe.Pointer(at(addr))), size)
+	private := unsafe.Slice((*byte)(unsafe.Pointer(At(addr))), size)
 	for i := range private {
 		private[i] = 0xa5
 	}
 	edge := cliff(f)
-	mine, theirs := bytes.Clone(private), bytes.Clone(other.mem)
+	mine, theirs := bytes.Clone(private), bytes.Clone(other.Mem)
 
-	for _, b := range recorded(f) {
+	for _, b := range recorded(f, d) {
 		f.Add(b, byte(16))
 	}
-	g := &guest{seqno: 7}
-	lo, hi := iova(40)
-	job := []uint32{1, 0, 0, 0x40, 0, 0, 0, 0}
-	for _, b := range [][]byte{
-		g.message(3, 0, lo, hi, 0x1234, 0, boWC, 3),
-		append(g.message(3, 0, lo, hi, 0x1000, 0, boWC, 3), g.message(3, 0, lo, hi, 0x1000, 0, boWC, 3)...),
-		g.message(4, 0, 0, 0, 5, 0),
-		append(g.message(5, 0x10, 8, 3), g.message(5, 0x3fe8, 6, 1)...),
-		g.message(6, 0, 5, 4, 0x64636261),
-		g.message(7, 0, append(submitWords(1, 1, 5, 6, 8), job...)...),
-		append(g.message(7, 0, submitWords(2, 1, 5)...), g.message(10, 0x20, 2, 1)...),
-		g.message(7, 0, submitWords(0, 1, 8)...),
-		g.message(8, 0, 8, 0, 0x2ffc, 4, 0x11223344),
-		g.message(8, 0, 5, 0, 0, 0),
-		g.message(9, 0x40, 1, 0, 4),
-		g.message(9, 0x40, 1, 0, 0xffffffff),
-		g.message(11, 0, 4, 4, 0x00636261, 0x00636261),
-		append(g.message(2, 0x80, 0xc00c644a, 0, 2, 0), g.message(2, 0xa0, 0x4004644b, 3)...),
-		g.message(2, 0x80, 0xc0106442, 0x1000, 0, boWC, 0),
-		g.message(2, 0x80, 0xc0186440, 0x10, 9, 0, 0, 0, 0),
-	} {
-		f.Add(b, byte(0xee))
+	g := &Guest{Seqno: 7}
+	for i, q := range d.Seeds {
+		m := g.Message(q.Cmd, uint32(i)*0x40, q.Words...)
+		f.Add(m, byte(0xee))
+		f.Add(append(bytes.Clone(m), m...), byte(0xee))
 	}
 
 	f.Fuzz(func(t *testing.T, batch []byte, slots byte) {
 		if len(batch) > maxBatch {
 			return
 		}
-		l.lines = l.lines[:0]
+		l.Lines = l.Lines[:0]
 		simtest.Callbacks() // forgets the fences of earlier runs
 		before := simtest.Counters()
-		g := addGuest(t, r, l, 1)
+		g := d.AddGuest(t, r, l, 1)
 		t.Cleanup(func() {
 			r.DestroyContext(1)
-			for _, res := range []uint32{g.shm, 5, 6} {
+			for _, res := range []uint32{g.Shm, 5, 6} {
 				r.Unref(res)
 			}
 			settled(t, before)
 		})
-		g.alloc(5, 0x1000, wire.BlobShareable|wire.BlobMappable)
-		g.alloc(6, 0x2345, 0)
+		g.Alloc(5, page, wire.BlobShareable|wire.BlobMappable)
+		g.Alloc(6, 2*page, 0)
 		r.Attach(1, 8)
-		g.queue(0)
-		g.queue(1)
-		for i := range g.mem[header:] {
-			g.mem[header+i] = slots
+		g.Queue(1)
+		g.Queue(2)
+		for i := range g.Mem[d.ShmemHeader:] {
+			g.Mem[d.ShmemHeader+uint32(i)] = slots
 		}
-		was, seqno, errs := bytes.Clone(g.mem), g.word(0), g.asyncErrors()
+		was, seqno, errs := bytes.Clone(g.Mem), g.Word(0), g.AsyncErrors()
 
 		sent := edge[maxBatch-len(batch)&^3:]
 		copy(sent, batch)
@@ -213,36 +175,38 @@ func FuzzCommandStream(f *testing.F) {
 			t.Error("the batch was written to")
 		}
 		seen := commands(batch[:len(sent)])
-		switch now := g.word(0); {
+		switch now := g.Word(0); {
 		case err == nil && len(seen) > 0 && now != seen[len(seen)-1].seqno:
 			t.Errorf("seqno %#x after a batch that ends in %#x", now, seen[len(seen)-1].seqno)
 		case now != seqno && !slices.ContainsFunc(seen, func(c command) bool { return c.seqno == now }):
 			t.Errorf("seqno %#x is none of the batch", now)
 		}
-		if g.asyncErrors() < errs {
-			t.Errorf("errors went from %d to %d", errs, g.asyncErrors())
+		if g.AsyncErrors() < errs {
+			t.Errorf("errors went from %d to %d", errs, g.AsyncErrors())
 		}
-		if g.word(4) != header || g.word(12) != 0 {
-			t.Errorf("header %x", g.mem[:header])
+		binary.LittleEndian.PutUint32(was, g.Word(0))
+		if d.AsyncError != 0 {
+			binary.LittleEndian.PutUint32(was[d.AsyncError:], g.AsyncErrors())
 		}
 		for _, c := range seen { // what may have changed is as it was
-			if off, n := uint64(c.rspOff)+header, c.answer(); off < shmSize {
-				copy(was[off:min(off+n, shmSize)], g.mem[off:])
+			off, n := uint64(c.rspOff)+uint64(d.ShmemHeader), min(d.AnswerSize(c.raw), ShmSize)
+			if off < ShmSize {
+				copy(was[off:min(off+n, ShmSize)], g.Mem[off:])
 			}
 		}
-		if !bytes.Equal(g.mem[header:], was[header:]) {
-			t.Error("wrote outside the responses")
+		if !bytes.Equal(g.Mem, was) {
+			t.Errorf("wrote outside the responses; header %x", g.Mem[:d.ShmemHeader])
 		}
-		if !bytes.Equal(private, mine) || !bytes.Equal(other.mem, theirs) {
+		if !bytes.Equal(private, mine) || !bytes.Equal(other.Mem, theirs) {
 			t.Error("wrote to another context's memory")
 		}
 
-		for ring := range uint32(4) {
-			g.ok(r.CreateFence(1, ring, uint64(ring)))
+		for ring := range d.Rings + 1 {
+			g.OK(r.CreateFence(1, ring, uint64(ring)))
 		}
-		if got := simtest.Retired(t, 4); len(got) != 4 {
+		if got := simtest.Retired(t, int(d.Rings)+1); len(got) != int(d.Rings)+1 {
 			t.Errorf("retired %v", got)
 		}
-		g.must(1, 0)
+		g.Must(d.Nop, 0)
 	})
 }
