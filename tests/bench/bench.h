@@ -39,7 +39,7 @@ void gpu(const char *command);
 uint64_t now_ns(void);
 void nap_us(long us);
 double median(const double *values, unsigned n);
-uint64_t percentile(uint64_t *values, size_t n, unsigned percent); // sorts them
+uint64_t percentile(uint64_t *values, size_t n, double percent); // sorts them
 
 // One way to do an operation. before and after surround every round and are not timed.
 struct side {
@@ -80,6 +80,10 @@ void table_notes(void);
 void count_head(void);
 void count_print(const char *name, const char *bench, const char *unit, double raw, double library, double goal);
 
+// The 50th, 99th and 99.9th percentile of one operation, and how often its thread had to sleep in all of them.
+void tail_head(void);
+void tail_print(const char *name, const char *bench, const double ns[3], double sleeps);
+
 // Where the samples go; in the format of Go's benchmarks.
 void benchstat_open(const char *path);
 void benchstat_close(void);
@@ -89,7 +93,7 @@ void benchstat_close(void);
 #define VMM_FUNCTIONS(F) \
     F(init) F(cleanup) F(context_create_with_flags) F(context_destroy) F(submit_cmd) F(context_create_fence) \
     F(resource_create_blob) F(resource_map) F(resource_unmap) F(resource_unref) F(ctx_attach_resource) \
-    F(export_fence)
+    F(export_fence) F(fill_caps)
 
 struct vmm {
 #define F(name) __typeof__(virgl_renderer_##name) *name;
@@ -147,6 +151,10 @@ void rows_calls(void);
 void rows_fences(void);
 void rows_fences_files(void);
 void rows_processes(void);
+void rows_tail(void);
+void child_tail(void);
+// Runs this program with --child and reads the numbers it prints.
+void run_child(const char *kind, double *numbers, unsigned n);
 int child_main(const char *kind);
 
 #endif

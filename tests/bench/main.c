@@ -98,8 +98,10 @@ int main(int argc, char **argv)
     guest_close();
     raw_close();
     vmm.cleanup(NULL);
-    if (!only)
+    if (!only) {
         rows_processes();
+        rows_tail();
+    }
     table_notes();
     benchstat_close();
     return 0;

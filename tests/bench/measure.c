@@ -45,10 +45,10 @@ double median(const double *values, unsigned n)
     return n % 2 ? sorted[n / 2] : (sorted[n / 2 - 1] + sorted[n / 2]) / 2;
 }
 
-uint64_t percentile(uint64_t *values, size_t n, unsigned percent)
+uint64_t percentile(uint64_t *values, size_t n, double percent)
 {
     qsort(values, n, sizeof(*values), by_time);
-    return values[(n - 1) * percent / 100];
+    return values[(size_t)((double)(n - 1) * percent / 100)];
 }
 
 // What a pair of clock readings costs by itself.

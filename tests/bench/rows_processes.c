@@ -132,6 +132,8 @@ int child_main(const char *kind)
         child_idle();
     else if (strcmp(kind, "scale") == 0 || strcmp(kind, "scale-raw") == 0)
         child_scale(kind[5] == 0);
+    else if (strcmp(kind, "tail") == 0)
+        child_tail();
     else
         die("there is no --child %s", kind);
     return 0;
@@ -139,9 +141,9 @@ int child_main(const char *kind)
 
 // ---- the parent
 
-static void run_child(const char *kind, double numbers[3])
+void run_child(const char *kind, double *numbers, unsigned count)
 {
-    char out[128] = "";
+    char out[256] = "", *at = out;
     int pipes[2], status;
     pid_t pid;
     ssize_t n;
@@ -160,20 +162,21 @@ static void run_child(const char *kind, double numbers[3])
     close(pipes[0]);
     if (waitpid(pid, &status, 0) != pid || status || n <= 0)
         die("the child for \"%s\" failed", kind);
-    sscanf(out, "%lf %lf %lf", &numbers[0], &numbers[1], &numbers[2]);
+    for (unsigned i = 0; i < count; i++)
+        numbers[i] = strtod(at, &at);
 }
 
 void rows_processes(void)
 {
-    double init[INITS], idle[3], scale[3], raw[3], unused[3];
+    double init[INITS], idle[3], scale[2], raw[2], ns;
 
     for (int i = 0; i < INITS; i++) {
-        run_child("init", unused);
-        init[i] = unused[0] / 1e6;
+        run_child("init", &ns, 1);
+        init[i] = ns / 1e6;
     }
-    run_child("idle", idle);
-    run_child("scale", scale);
-    run_child("scale-raw", raw);
+    run_child("idle", idle, 3);
+    run_child("scale", scale, 2);
+    run_child("scale-raw", raw, 2);
     count_print("first init, with the start of Go", "Init", "ms", NAN, median(init, INITS), 2);
     count_print("idle: memory added by load and init", "IdleMemory", "MiB", NAN, idle[0] / 1024, NAN);
     count_print("idle: threads of the process", "IdleThreads", "threads", NAN, idle[1], NAN);

@@ -114,3 +114,17 @@ void count_print(const char *name, const char *bench, const char *unit, double r
     fflush(stdout);
     sample(bench, "", 1, library, unit);
 }
+
+void tail_head(void)
+{
+    printf("\n%-44s %11s %13s %9s %8s\n", "one operation, ns", "p50", "p99", "p99.9", "sleeps");
+}
+
+void tail_print(const char *name, const char *bench, const double ns[3], double sleeps)
+{
+    static const char *const suffixes[] = { "P50", "P99", "P999" };
+
+    printf("%-44s %11.0f %13.0f %9.0f %8.0f\n", name, ns[0], ns[1], ns[2], sleeps);
+    for (int i = 0; i < 3; i++)
+        sample(bench, suffixes[i], 1, ns[i], "ns/op");
+}

@@ -105,6 +105,7 @@ static void set_environment(const struct test_case *c)
         unsetenv(name);
         e = environ;
     }
+    setenv("VIRGLDRM_DELEGATE", "none", 1); /* a case that wants one sets its own */
     for (size_t i = 0; i < sizeof(c->env) / sizeof(*c->env) && c->env[i]; i++)
         putenv((char *)c->env[i]);
 }

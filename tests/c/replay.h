@@ -10,9 +10,6 @@
 #include <stddef.h>
 #include <stdint.h>
 
-/* Head of capset 6 and its msm arm; the library must have zeros behind it. */
-#define MSM_CAPSET_SIZE 112
-
 /* ---- replay_lib.c: the library under test ---- */
 
 #define LIB_FUNCTIONS(F) \
@@ -33,25 +30,56 @@ struct lib {
 /* Loads the library; on failure writes one sentence to why. */
 bool lib_load(struct lib *lib, const char *path, char *why, size_t why_size);
 
-/* ---- replay_msm.c: what the command buffers and the capset mean ---- */
+/* ---- replay_driver.c: command buffers ---- */
+
+#define MAX_CCMDS 12 /* more than any driver's last command */
 
 struct ccmd {
     size_t at; /* in the buffer, of the next command */
     uint32_t cmd, seqno, rsp_off;
+    const uint8_t *raw; /* all of it */
+    size_t len;
 };
+
+/* What a driver's commands and its part of the capset mean: replay_msm.c, replay_asahi.c. */
+struct driver {
+    uint32_t context_type;
+    uint32_t capset_size; /* head and the driver's part; the library must have zeros behind it */
+    uint32_t submit;      /* the command that submits to the GPU */
+    const char *names[MAX_CCMDS];
+    size_t (*answer_size)(const struct ccmd *c); /* 0: no response */
+    bool no_rsp_lines; /* the recorder did not know the responses: they come from shm lines */
+    /* Ids that the host chose are others here than in the recording. May be NULL.
+     * to_host: a command's copy before it is sent. from_host: a response, before it is compared;
+     * want is changed where this host may differ. */
+    void (*to_host)(uint32_t ctx, const struct ccmd *c, uint8_t *raw);
+    void (*from_host)(uint32_t ctx, const struct ccmd *c, uint8_t *want, const uint8_t *got);
+    /* Errors that a command counts on a host whose kernel looks at what it is given, where the recorded
+     * one did not. NULL: as recorded. */
+    uint32_t (*errors)(const struct vrec_event *submit, const struct ccmd *c);
+    /* For the page: the GPU in a line, and lines about it, which may be NULL. */
+    void (*gpu)(const struct virgl_renderer_capset_drm *c, char *out, size_t size);
+    void (*features)(const struct virgl_renderer_capset_drm *c);
+};
+
+extern const struct driver driver_msm, driver_asahi;
+const struct driver *driver_of(uint32_t context_type); /* NULL: not known, or none */
 
 /* Steps to the next command of a submit; start with a zeroed struct. False at the end. */
 bool ccmd_next(const struct vrec_event *submit, struct ccmd *c);
-bool ccmd_answers(uint32_t cmd);
-const char *ccmd_name(uint32_t cmd);
+uint32_t ccmd_word(const struct ccmd *c, size_t at);
+const char *ccmd_name(const struct driver *d, uint32_t cmd);
 const char *context_type_name(uint32_t type);
-void adreno_name(const struct virgl_renderer_capset_drm *caps, char *out, size_t size);
 
 /* Room a guest reserves for a response of len bytes. */
 static inline size_t rsp_slot(size_t len)
 {
     return (len + 7) / 8 * 8;
 }
+
+/* ---- replay_answers.c ---- */
+
+void add_answers(struct vrec *rec, const struct driver *d);
 
 /* ---- replay_link.c ---- */
 
@@ -75,12 +103,12 @@ enum answer {
 
 #define MAX_DIFFERENCES 20
 #define MAX_RINGS 64
-#define MIXED_BATCH MSM_CCMD_LAST /* slot of submits with more than one kind of command */
+#define MIXED_BATCH MAX_CCMDS /* slot of submits with more than one kind of command */
 
 struct stats { /* sums only, all of them uint64_t: the page adds them up as an array */
     uint64_t contexts, resources_2d;
-    uint64_t ccmds[MSM_CCMD_LAST];
-    uint64_t submits, submit_calls[MSM_CCMD_LAST + 1], submit_call_ns[MSM_CCMD_LAST + 1];
+    uint64_t ccmds[MAX_CCMDS];
+    uint64_t submits, submit_calls[MAX_CCMDS + 1], submit_call_ns[MAX_CCMDS + 1];
     uint64_t shm, shm_bytes, buffers, buffer_bytes, shareable, shareable_bytes, mappable, mappable_bytes;
     uint64_t maps, map_bytes;
     uint64_t fences[MAX_RINGS];
@@ -117,6 +145,7 @@ void replay_play(const struct vrec *rec, const struct options *opt, struct repor
 /* ---- replay_page.c ---- */
 
 void page_print(struct vrec **recs, struct report **reps, int n, const char *lib_path);
+const char *bytes_text(uint64_t bytes); /* valid until the fourth call from then on */
 
 /* ---- shared by the files that play ---- */
 
@@ -132,6 +161,7 @@ struct session {
     const struct vrec *rec;
     const struct options *opt;
     struct lib lib;
+    const struct driver *driver; /* of the recorded GPU, NULL without one */
     struct report *rep;
     const struct vrec_event *ev; /* being played */
     struct memory *memories;     /* latest last */

@@ -96,10 +96,11 @@ void play_init(struct session *s, const struct vrec_event *ev)
         read_capset(s);
 
     uint32_t want = s->rec->context_type, type = s->rep->caps.context_type;
-    if (want && (want != VIRTGPU_DRM_CONTEXT_MSM || (got == 0 && want != type))) {
+    s->driver = driver_of(want);
+    if (want && (!s->driver || (got == 0 && want != type))) {
         snprintf(s->rep->unusable, sizeof(s->rep->unusable),
                  "recorded on context_type %u (%s), the library offers %u (%s)%s", want, context_type_name(want), type,
-                 context_type_name(type), want == type ? ": only msm recordings can be compared" : "");
+                 context_type_name(type), want == type ? ": replay does not know its commands" : "");
         s->stop = true;
         return;
     }
@@ -136,7 +137,7 @@ void play_fill_caps(struct session *s, const struct vrec_event *ev)
     memset(got, 0, size);
     memcpy(want, got, guarded);
     if (drm)
-        memcpy(want, ev->data, MSM_CAPSET_SIZE);
+        memcpy(want, ev->data, s->driver ? s->driver->capset_size : 0);
     s->lib.fill_caps(ev->set, ev->version, got);
     if (drm) {
         expect_bytes(s, ev, ANSWER_CAPSET, "capset", want, got, size);

@@ -108,6 +108,7 @@ static bool check_response(struct vrec *rec, struct vrec_event *submit, const st
 
 static bool check_submit(struct vrec *rec, struct vrec_event *ev)
 {
+    const struct driver *d = driver_of(rec->context_type);
     struct ccmd c = {0};
     int answered = 0;
 
@@ -116,10 +117,10 @@ static bool check_submit(struct vrec *rec, struct vrec_event *ev)
                           (size_t)ev->ndw * 4);
     if (ev->nfences || ev->align > 60 || ev->align % 4)
         return vrec_error(rec->path, ev->line, "%s: nfences must be 0 and align a multiple of 4 below 64", ev->name);
-    if (rec->context_type != VIRTGPU_DRM_CONTEXT_MSM || ev->ret->result != 0)
+    if (!d || ev->ret->result != 0)
         return true;
     while (ccmd_next(ev, &c))
-        if (ccmd_answers(c.cmd)) {
+        if (d->answer_size(&c)) {
             answered++;
             if (!check_response(rec, ev, &c))
                 return false;
@@ -233,6 +234,8 @@ static bool check_event(struct vrec *rec, struct vrec_event *ev)
 
 bool replay_link(struct vrec *rec)
 {
+    const struct driver *d;
+
     if (rec->nevents == 0 || rec->events[0].kind != VREC_LOAD || rec->events[0].version != 1)
         return vrec_error(rec->path, 1, "not a recording of version 1: the first line must be 'load vrec=1 ...'");
     for (int i = 0; i < rec->nevents; i++) {
@@ -240,10 +243,13 @@ bool replay_link(struct vrec *rec)
 
         if (ev->kind != VREC_FILL_CAPS || ev->set != VIRGL_DRM_CAPSET)
             continue;
-        if (ev->len < MSM_CAPSET_SIZE)
-            return vrec_error(rec->path, ev->line, "fill_caps: field 'data' is shorter than %d bytes", MSM_CAPSET_SIZE);
+        if (ev->len < 20 || (d = driver_of(le32(ev->data + 16)), d && ev->len < d->capset_size))
+            return vrec_error(rec->path, ev->line, "fill_caps: field 'data' is too short");
         rec->context_type = le32(ev->data + 16);
     }
+    d = driver_of(rec->context_type);
+    if (d && d->no_rsp_lines)
+        add_answers(rec, d);
     if (!link_calls(rec) || !link_answers(rec))
         return false;
     for (int i = 0; i < rec->nevents; i++)

@@ -7,7 +7,7 @@
 
 #define LINE "------------------------------------------------------------------------------"
 
-static const char *bytes_text(uint64_t bytes)
+const char *bytes_text(uint64_t bytes)
 {
     static char texts[4][24];
     static int next;
@@ -22,38 +22,28 @@ static const char *bytes_text(uint64_t bytes)
     return out;
 }
 
-static const char *yes_no(uint32_t cap_bool)
-{
-    return cap_bool == VIRTGPU_CAP_BOOL_TRUE ? "yes" : "no";
-}
-
 static void print_gpu(const struct virgl_renderer_capset_drm *c)
 {
-    char name[48];
+    const struct driver *d = driver_of(c->context_type);
+    char name[128];
 
-    if (c->context_type != VIRTGPU_DRM_CONTEXT_MSM) {
+    if (!d) {
         printf("  GPU        none that a native context can use\n");
         return;
     }
-    adreno_name(c, name, sizeof(name));
-    printf("  GPU        %s  (gpu_id %u, chip_id 0x%08llx, up to %u MHz)\n", name, c->u.msm.gpu_id,
-           (unsigned long long)c->u.msm.chip_id, c->u.msm.max_freq / 1000000);
+    d->gpu(c, name, sizeof(name));
+    printf("  GPU        %s\n", name);
     printf("  Driver     %s %u.%u.%u, context type %u, wire format %u\n", context_type_name(c->context_type),
            c->version_major, c->version_minor, c->version_patchlevel, c->context_type, c->wire_format_version);
-    printf("  Memory     %s of GMEM at 0x%llx\n", bytes_text(c->u.msm.gmem_size),
-           (unsigned long long)c->u.msm.gmem_base);
-    printf("             GPU addresses 0x%llx .. 0x%llx\n", (unsigned long long)c->u.msm.va_start,
-           (unsigned long long)(c->u.msm.va_start + c->u.msm.va_size - 1));
-    printf("  Features   %u priorities, preemption %s, ray tracing %s, cached coherent %s\n",
-           c->u.msm.priorities, yes_no(c->u.msm.has_preemption), yes_no(c->u.msm.has_raytracing),
-           yes_no(c->u.msm.has_cached_coherent));
+    if (d->features)
+        d->features(c);
 }
 
 static uint64_t commands_of(const struct stats *st)
 {
     uint64_t sum = 0;
 
-    for (int i = 0; i < MSM_CCMD_LAST; i++)
+    for (int i = 0; i < MAX_CCMDS; i++)
         sum += st->ccmds[i];
     return sum;
 }
@@ -81,11 +71,11 @@ static void print_recordings(struct vrec **recs, struct report **reps, int n)
     }
 }
 
-static void print_commands(const struct stats *t)
+static void print_commands(const struct stats *t, const struct driver *d)
 {
     uint64_t most = 1;
 
-    for (int i = 0; i < MSM_CCMD_LAST; i++)
+    for (int i = 0; i < MAX_CCMDS; i++)
         most = t->ccmds[i] > most ? t->ccmds[i] : most;
     printf("  %-18s %6s  %-22s %8s %12s\n", "Command", "count", "", "submits", "mean time");
     for (uint32_t i = 1; i <= MIXED_BATCH; i++) {
@@ -100,7 +90,7 @@ static void print_commands(const struct stats *t)
         }
         if (calls)
             snprintf(mean, sizeof(mean), "%.1f us", (double)t->submit_call_ns[i] / (double)calls / 1e3);
-        printf("  %-18s %6s  %-22s %8llu %12s\n", i < MIXED_BATCH ? ccmd_name(i) : "(mixed batches)", number, bar,
+        printf("  %-18s %6s  %-22s %8llu %12s\n", i < MIXED_BATCH ? ccmd_name(d, i) : "(mixed batches)", number, bar,
                (unsigned long long)calls, mean);
     }
 }
@@ -128,14 +118,14 @@ static void print_submit_times(struct report **reps, int n, uint64_t submits)
     free(ns);
 }
 
-static void print_memory(const struct stats *t)
+static void print_memory(const struct stats *t, const struct driver *d)
 {
     printf("  Response memory   %4llu   %s\n", (unsigned long long)t->shm, bytes_text(t->shm_bytes));
     printf("  Buffers           %4llu   %s\n", (unsigned long long)t->buffers, bytes_text(t->buffer_bytes));
     printf("    shareable       %4llu   %s\n", (unsigned long long)t->shareable, bytes_text(t->shareable_bytes));
     printf("    mappable        %4llu   %s\n", (unsigned long long)t->mappable, bytes_text(t->mappable_bytes));
     printf("  Mapped for guest  %4llu   %s\n", (unsigned long long)t->maps, bytes_text(t->map_bytes));
-    printf("  GPU submits       %4llu\n", (unsigned long long)t->ccmds[MSM_CCMD_GEM_SUBMIT]);
+    printf("  GPU submits       %4llu\n", (unsigned long long)t->ccmds[d ? d->submit : 0]);
     for (int i = 0; i < MAX_RINGS; i++)
         if (i == 0)
             printf("  Fences on ring 0  %4llu   retired inside their call (CPU)\n", (unsigned long long)t->fences[0]);
@@ -194,6 +184,7 @@ void page_print(struct vrec **recs, struct report **reps, int n, const char *lib
         add(&total, &reps[i]->stats);
         known = reps[i]->caps.context_type ? i : known;
     }
+    const struct driver *d = driver_of(reps[known]->caps.context_type);
     puts(LINE);
     printf("  Replay of %d recording%s against %s\n", n, n == 1 ? "" : "s", lib_path);
     puts(LINE);
@@ -201,10 +192,10 @@ void page_print(struct vrec **recs, struct report **reps, int n, const char *lib
     puts(LINE);
     print_recordings(recs, reps, n);
     puts(LINE);
-    print_commands(&total);
+    print_commands(&total, d);
     print_submit_times(reps, n, total.submits);
     puts(LINE);
-    print_memory(&total);
+    print_memory(&total, d);
     puts(LINE);
     print_answers(reps, n, &total);
 }

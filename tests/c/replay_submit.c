@@ -86,12 +86,25 @@ static bool belongs(const struct vrec_event *ev, const struct vrec_event *submit
     return ev->call == submit && ev->kind == kind;
 }
 
-/* Before the submit: the guest reserves a slot per response; afterwards want holds all answers. */
-static void prepare(struct memory *m, const struct vrec_event *submit)
+static void expect_errors(const struct driver *d, struct memory *m, const struct vrec_event *submit, uint32_t before)
 {
+    struct ccmd c = {0};
+
+    while (ccmd_next(submit, &c))
+        before += d->errors(submit, &c);
+    memcpy(m->want + offsetof(struct msm_shmem, async_error), &before, sizeof(before));
+}
+
+/* Before the submit: the guest reserves a slot per response; afterwards want holds all answers. */
+static void prepare(const struct driver *d, struct memory *m, const struct vrec_event *submit)
+{
+    uint32_t before = get32(m->want + offsetof(struct msm_shmem, async_error));
+
     for (const struct vrec_event *ev = submit; ev <= submit->last; ev++)
         if (belongs(ev, submit, VREC_SHM))
             apply_shm(m, ev);
+    if (d && d->errors)
+        expect_errors(d, m, submit, before);
     for (const struct vrec_event *ev = submit; ev <= submit->last; ev++) {
         if (!belongs(ev, submit, VREC_RSP))
             continue;
@@ -107,6 +120,26 @@ static void prepare(struct memory *m, const struct vrec_event *submit)
             memcpy(m->want + m->base + ev->off, ev->data, ev->len);
 }
 
+/* Learns the ids that the host chose, for the commands to come. */
+static void settle(struct session *s, const struct vrec_event *submit, const struct vrec_event *rsp, uint8_t *want,
+                   const uint8_t *got)
+{
+    struct ccmd c = {0};
+
+    while (s->driver && s->driver->from_host && ccmd_next(submit, &c))
+        if (c.seqno == rsp->seqno)
+            s->driver->from_host(submit->ctx, &c, want, got);
+}
+
+/* The command buffer as a guest of this host sends it. */
+static void translate(struct session *s, const struct vrec_event *submit, uint8_t *buffer)
+{
+    struct ccmd c = {0};
+
+    while (s->driver && s->driver->to_host && ccmd_next(submit, &c))
+        s->driver->to_host(submit->ctx, &c, buffer + (c.raw - submit->data));
+}
+
 static void check(struct session *s, struct memory *m, const struct vrec_event *submit)
 {
     const uint8_t *want = m->want, *got = m->map;
@@ -119,10 +152,11 @@ static void check(struct session *s, struct memory *m, const struct vrec_event *
         if (belongs(ev, submit, VREC_RSP)) {
             size_t at = m->base + ev->off;
 
+            settle(s, submit, ev, m->want + at, got + at);
             expect_bytes(s, ev, ANSWER_RESPONSE, "response", want + at, got + at, ev->len);
             memcpy(m->want + at, m->map + at, ev->len); /* reported: do not see it again below */
         }
-    memcpy(m->want, m->map, sizeof(struct msm_shmem));
+    memcpy(m->want, m->map, m->base);
     expect_bytes(s, submit, ANSWER_MEMORY, "memory outside the responses", want, got, m->size);
     memcpy(m->want, m->map, m->size);
 }
@@ -134,7 +168,7 @@ static void count(struct session *s, const struct vrec_event *ev, uint64_t ns)
     uint32_t kind = 0;
 
     while (ccmd_next(ev, &c)) {
-        if (c.cmd < MSM_CCMD_LAST)
+        if (c.cmd < MAX_CCMDS)
             st->ccmds[c.cmd]++;
         kind = kind == 0 || kind == c.cmd ? c.cmd : MIXED_BATCH;
     }
@@ -149,18 +183,21 @@ void submit_play(struct session *s, const struct vrec_event *ev)
 {
     struct memory *m = memory_of(s, ev->ctx);
     char *block = aligned_alloc(64, 64 + (ev->len + 63) / 64 * 64);
-    char *buffer = block + ev->align;
+    char *buffer = block + ev->align, *sent = malloc(ev->len + 1);
 
     memcpy(buffer, ev->data, ev->len);
+    translate(s, ev, (uint8_t *)buffer);
+    memcpy(sent, buffer, ev->len);
     if (m)
-        prepare(m, ev);
+        prepare(s->driver, m, ev);
     uint64_t start = now_ns();
     int got = s->lib.submit_cmd(ev->len ? buffer : NULL, (int)ev->ctx, (int)ev->ndw);
     count(s, ev, now_ns() - start);
 
     expect(s, ev->ret, ANSWER_RETURN, "result", ev->ret->result, got);
-    if (memcmp(buffer, ev->data, ev->len) != 0)
+    if (memcmp(buffer, sent, ev->len) != 0)
         differ(s, ev, "the command buffer was written to");
+    free(sent);
     free(block);
     if (m)
         check(s, m, ev);

@@ -1,5 +1,6 @@
 #!/bin/sh
-# Puts the built library under Debian's own QEMU and virgl_test_server: do they find every function, do they run with it?
+# Puts the built library under Debian's own QEMU and virgl_test_server: do they find every function, do they run with it,
+# does OpenGL reach Debian's own library behind it?
 # usage: tests/clients/run.sh BUILD_DIR     environment: CLIENTS_SUITE, the Debian suite the programs come from
 # Exit: 0 all passed, 1 something failed, 3 not possible here (no network to fetch the programs, and none cached).
 # The first run fetches about 100 MB. With CI=true "not possible" is a failure.
@@ -14,7 +15,7 @@ lib=$build/libvirglrenderer.so.1
 suite=${CLIENTS_SUITE:-forky}
 tree=$build/clients-$suite
 code=0
-"$root/build/fetch.sh" --deps "$suite" "$tree" virgl-server qemu-system-x86 qemu-system-modules-opengl || code=$?
+"$root/build/fetch.sh" --deps "$suite" "$tree" virgl-server qemu-system-x86 qemu-system-modules-opengl libegl-dev libgles-dev || code=$?
 if [ $code -eq 3 ]; then
     echo "NOT TESTED: Debian's QEMU and virgl_test_server could not be fetched, see above" >&2
     [ "${CI:-}" != true ] || code=1
@@ -26,6 +27,12 @@ server=
 trap 'killed; rm -rf "$work"' EXIT
 trap 'exit 1' HUP INT TERM
 "${CC:-cc}" -std=gnu11 -O2 -Wall -Wextra -Wshadow -Werror -o "$work/vtest" "$root/tests/clients/vtest.c"
+
+# The client is linked with its suite's OpenGL, which may want a newer libc than this machine's: the suite's will run it.
+libs=$(dirname "$(find "$tree/usr/lib" -name libc.so.6)")
+"${CC:-cc}" -std=gnu11 -O2 -Wall -Wextra -Wshadow -Werror -idirafter "$tree/usr/include" -o "$work/gl" \
+    "$root/tests/clients/gl.c" "$root/tests/e2e/guest/glframe.c" \
+    -L"$libs" -Wl,--unresolved-symbols=ignore-in-shared-libs -lEGL -lGLESv2
 
 # killed: the server and every process it forked, for it leads a process group. None left is fine.
 killed() { if [ -n "$server" ] && kill -9 -"$server" 2>"$work/log"; then echo "     (had to be killed)"; fi; }
@@ -40,12 +47,11 @@ verdict() { if [ -z "$2" ]; then pass "$1"; else fail "$1"; echo "$2" | sed 's/^
 vtest_server=$tree/usr/bin/virgl_test_server
 qemu=$tree/usr/bin/qemu-system-x86_64
 module=$(find "$tree/usr/lib" -name hw-display-virtio-gpu-gl.so)
-libs=$(dirname "$(find "$tree/usr/lib" -name libc.so.6)")
 loader=$(find "$tree/usr/lib" "$tree/usr/lib64" -name 'ld-linux*.so.*' | head -n 1)
 for file in "$vtest_server" "$qemu" "$module"; do
     [ -f "$file" ] || { echo "run.sh: $suite lacks ${file:-hw-display-virtio-gpu-gl.so}; set CLIENTS_SUITE" >&2; exit 1; }
 done
-export LD_BIND_NOW=1 VIRGLDRM_CRASH_ON_PANIC=1
+export LD_BIND_NOW=1 VIRGLDRM_CRASH_ON_PANIC=1 VIRGLDRM_DELEGATE=none
 
 imports() { nm -D --undefined-only "$1" | awk '$2 ~ /^virgl_/ { print $2 }' | LC_ALL=C sort; }
 nm -D --defined-only "$lib" | awk '{ print $3 }' | LC_ALL=C sort >"$work/exports"
@@ -81,11 +87,11 @@ fi
 bound "$module" "$work/qemu-bind"
 
 # start FLAGS...: virgl_test_server on $work/socket, as process $server; loader_debug asks the dynamic linker for its log.
-loader_debug=
+loader_debug= path=$build:$libs
 start() {
     rm -f "$work/socket"
     setsid env ${loader_debug:+LD_DEBUG=bindings LD_DEBUG_OUTPUT="$loader_debug"} \
-        "$loader" --library-path "$build:$libs" "$vtest_server" "$@" --socket-path "$work/socket" \
+        "$loader" --library-path "$path" "$vtest_server" "$@" --socket-path "$work/socket" \
         >"$work/out" 2>"$work/err" &
     server=$!
 }
@@ -126,6 +132,8 @@ end 0
 judge_log 0
 bound "$vtest_server" "$work/vtest-bind"
 
+# maps: the libraries of that name in the server.
+maps() { awk '/libvirglrenderer/ { print $6 }' "/proc/$server/maps" | sort -u; }
 # serve TALKS FLAGS...: many clients, until we end it.
 serve() {
     talks=$1; shift
@@ -133,7 +141,7 @@ serve() {
     start "$@"
     "$work/vtest" "$work/socket" $talks || failed=1
     if within 10 childless; then pass "no process is left behind"; else fail "processes that served a client do not end"; fi
-    used=$(awk '/libvirglrenderer/ { print $6 }' "/proc/$server/maps" | sort -u)
+    used=$(maps)
     if [ "$used" = "$lib" ]; then pass "the library in it is ours"; else fail "the library in it is: $used"; fi
     kill "$server" || fail "the server is gone"
     end 143
@@ -144,4 +152,46 @@ serve "greet refused rude deaf pair greet" --no-virgl
 serve "greet refused rude deaf pair greet" --no-virgl --multi-clients
 serve "greet refused greet" --no-virgl --venus
 serve "greet refused greet" --use-egl-surfaceless
+
+# Mesa draws on the processor, and a client's virpipe driver sends what it has to draw to the server.
+export LIBGL_ALWAYS_SOFTWARE=1 __EGL_VENDOR_LIBRARY_FILENAMES="$tree/usr/share/glvnd/egl_vendor.d/50_mesa.json"
+export VIRGLDRM_DELEGATE="$libs/libvirglrenderer.so.1"
+client() {
+    VTEST_SOCKET_NAME=$work/socket GALLIUM_DRIVER=virpipe \
+        timeout 60 "$loader" --library-path "$libs" "$work/gl" 20 "virgl (LLVMPIPE" 2>&1
+}
+# draw FLAGS...: two clients after one another, then two at once; what they drew is in $work/drawn.
+draw() {
+    start --use-egl-surfaceless "$@"
+    within 10 test -S "$work/socket" || fail "the server does not listen"
+    : >"$work/drawn"
+    client >>"$work/drawn" && client >>"$work/drawn" || failed=1
+    client >"$work/third" &
+    client >>"$work/drawn" || failed=1
+    wait $! || failed=1
+    cat "$work/third" >>"$work/drawn"
+    within 10 childless || fail "processes that served a client do not end"
+    used=$(maps)
+    kill "$server" || fail "the server is gone"
+    end 143
+}
+echo "== virgl_test_server draws with Debian's library alone"
+path=$libs
+theirs=$(readlink -f "$libs/libvirglrenderer.so.1")
+draw
+verdict "the library in it is $(basename "$theirs")" "$(echo "$used" | grep -vFx "$theirs")"
+cp "$work/drawn" "$work/alone"
+head -n 1 "$work/alone"
+path=$build:$libs
+for flags in "" --no-fork --multi-clients; do
+    echo "== virgl_test_server $flags draws with ours before Debian's"
+    draw $flags
+    case $flags in
+    --no-fork) want=$(printf '%s\n' "$lib" "$theirs" | sort) ;;
+    *) want=$lib ;; # the processes it forks load Debian's
+    esac
+    if [ "$used" = "$want" ]; then pass "the libraries in it:" $used; else fail "the libraries in it:" $used; fi
+    verdict "four clients drew what they drew with Debian's alone" "$(diff "$work/alone" "$work/drawn")"
+    verdict "Debian's library says nothing" "$(cat "$work/err")"
+done
 exit $failed

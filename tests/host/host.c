@@ -131,6 +131,8 @@ long status_number(const char *path, const char *key)
 
 int thread_count(void) { return (int)status_number("/proc/self/status", "Threads"); }
 
+bool emulated(void) { return getenv("ARM64_EMULATOR") != NULL; }
+
 int open_files(void)
 {
     DIR *dir = opendir("/proc/self/fd");

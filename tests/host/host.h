@@ -54,6 +54,7 @@ uint64_t now_ns(void);
 void pause_ms(unsigned ms);
 long status_number(const char *path, const char *key); // of a /proc status file
 int thread_count(void);
+bool emulated(void); // by qemu-user, which is slow
 int open_files(void);
 void busy_calls(unsigned count); // that enter Go and allocate there: they make it collect garbage
 

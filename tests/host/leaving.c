@@ -88,9 +88,9 @@ static void leave(int round, char *self)
 static void leaving_while_busy(void)
 {
     static const char *const how[] = { "exit", "exit on another thread", "exit in a fence callback", "return from main" };
-    int good = 0;
+    int good = 0, rounds = emulated() ? ROUNDS / 10 : ROUNDS;
 
-    for (int round = 0; round < ROUNDS; round++) {
+    for (int round = 0; round < rounds; round++) {
         int status;
         pid_t pid = fork();
 
@@ -101,7 +101,8 @@ static void leaving_while_busy(void)
         if (status)
             note("round %d, %s: status %#x", round, how[round % 4], status);
     }
-    EXPECT(good == ROUNDS);
+    note("%d of %d times", good, rounds);
+    EXPECT(good == rounds);
 }
 
 // ---- the library comes and goes
@@ -214,7 +215,7 @@ static void beside_go_second(void) { beside_go(false); }
 int main(int argc, char **argv)
 {
     static const struct host_case cases[] = {
-        { "the process leaves 200 times while everything is busy", leaving_while_busy },
+        { "the process may leave at any time while everything is busy", leaving_while_busy },
         { "dlclose and dlopen lose nothing", closing_and_opening },
         { "cleanup and init, a hundred times, leave nothing behind", init_a_hundred_times },
         { "two copies in one process live side by side", loaded_twice },

@@ -37,6 +37,7 @@ dest=$work/root
 check "installs" install_to "$dest"
 check "installs over itself" install_to "$dest"
 check "these files, readable for all, and no others" same "$(listed "$dest/usr/local")" "include/virgl/virgl-version.h 644
+include/virgl/virgl_drm_asahi.h 644
 include/virgl/virgl_drm_msm.h 644
 include/virgl/virgl_drm_wire.h 644
 include/virgl/virgl_renderer_drm.h 644
