@@ -1,10 +1,11 @@
 #!/bin/sh
-# initrd.sh TREE TOOLCHAIN DRIVER OUT: makes the guest. OUT receives vmlinuz and initrd.
-# TREE has the kernel and what runs in the guest, TOOLCHAIN compiles our programs, DRIVER is libvulkan_freedreno.so.
+# initrd.sh TREE TOOLCHAIN TURNIP NEWER OUT: makes the guest. OUT receives vmlinuz and initrd.
+# TREE has the kernel and what runs in the guest, TOOLCHAIN compiles our programs, TURNIP is libvulkan_freedreno.so.
+# NEWER, a tree of a later suite, has Mesa's driver for Apple GPUs: TREE's speaks an abandoned protocol.
 set -eu
 . "$(dirname "$0")/lib.sh"
 [ -n "${E2E_INSIDE:-}" ] || in_namespace "$@"
-tree=$1 toolchain=$2 driver=$3 out=$4
+tree=$1 toolchain=$2 turnip=$3 newer=$4 out=$5
 
 mount_tree "$toolchain"
 mkdir "$toolchain/tmp/src"
@@ -15,10 +16,13 @@ compile() { # compile PROGRAM FILES...
     for _f in "$@"; do _files="$_files /tmp/src/$_f"; done
     # shellcheck disable=SC2086
     chroot "$toolchain" env -i PATH=/usr/bin gcc -std=gnu11 -O2 -Wall -Wextra -Wshadow -Werror \
-        -o "/tmp/$_name" $_files -lvulkan -lpthread
+        -o "/tmp/$_name" $_files $libraries
 }
+libraries="-lvulkan -lpthread"
 compile vktest vktest.c vkdevice.c vksteps.c vkhost.c
 compile capprobe capprobe.c
+libraries="-shared -fPIC -I/usr/include/libdrm -Wl,--no-as-needed -ldrm" # loaded before the driver asks for it
+compile asplatform.so asplatform.c
 
 mount_tree "$tree"
 in_tree() { chroot "$tree" env -i PATH=/usr/sbin:/usr/bin LC_ALL=C "$@"; }
@@ -30,7 +34,7 @@ ln -s usr/lib "$r/lib"
 ln -s usr/lib "$r/usr/lib64"
 ln -s usr/lib "$r/lib64"
 cp "$toolchain/tmp/vktest" "$toolchain/tmp/capprobe" "$tree/usr/bin/vulkaninfo" "$tree/usr/bin/strace" "$r/usr/bin/"
-cp "$driver" "$r/$multiarch/"
+cp "$turnip" "$r/$multiarch/"
 cp "$tree/usr/bin/busybox" "$r/usr/bin/"
 in_tree busybox --list | while read -r applet; do
     [ -e "$r/usr/bin/$applet" ] || ln -s busybox "$r/usr/bin/$applet"
@@ -50,6 +54,18 @@ for elf in /usr/bin/vktest /usr/bin/capprobe /usr/bin/vulkaninfo /usr/bin/strace
 done
 sort -u "$tree/tmp/all" | while read -r lib; do
     cp -L "$tree$lib" "$r/$multiarch/"
+done
+
+# The driver for Apple GPUs stays apart with its libraries, which are newer as well; all but the C library.
+apple=usr/lib/asahi
+mkdir "$r/$apple"
+cp "$newer/$multiarch/libvulkan_asahi.so" "$toolchain/tmp/asplatform.so" "$r/$apple/"
+cat >"$r/$apple/icd.json" <<JSON
+{ "file_format_version": "1.0.0", "ICD": { "api_version": "1.3.0", "library_path": "/$apple/libvulkan_asahi.so" } }
+JSON
+chroot "$newer" "$loader" --list "/$multiarch/libvulkan_asahi.so" >"$tree/tmp/libs"
+awk '$2 == "=>" && $1 !~ /^lib[cm]\.so/ { print $3 }' "$tree/tmp/libs" | while read -r lib; do
+    cp -L "$newer$lib" "$r/$apple/"
 done
 
 # The driver and the modules it needs, numbered in the order to load them.

@@ -1,9 +1,20 @@
 # The virtual machine, for scripts that run inside the namespace (lib.sh): start_vm and what can be done with it.
 # shellcheck shell=sh
-# What a scenario may set before start_vm: preload (objects in front of the library, paths in the chroot),
-# vm_env (NAME=VALUE words), vm_options (of QEMU), vm_words (of the kernel's command line).
+# What a scenario may set before start_vm: delegate (VIRGLDRM_DELEGATE: none, a path in the chroot, or nothing for the
+# distribution's), preload (objects in front of the library, paths in the chroot), vm_env (NAME=VALUE words), vm_options
+# (of QEMU), vm_words (of the kernel's command line), device (options of the GPU), initrd (initrd-gl has OpenGL),
+# library_path (where our library is; without it QEMU loads the distribution's), display (QEMU's, one that does EGL).
 
-preload='/run/vm/libdrmsim.so /run/vm/chardev.so /run/vm/simctl.so' vm_env= vm_options= vm_words=
+delegate=none
+preload='/run/vm/libdrmsim.so /run/vm/simctl.so' vm_env= vm_options= vm_words=
+device=blob=on,hostmem=1G,drm_native_context=on initrd=initrd library_path=/run/vm
+display=egl-headless,rendernode=/dev/dri/renderD128
+
+# asahi: the GPU is one of Apple's.
+asahi() {
+    vm_env="$vm_env DRMSIM_DRIVER=asahi"
+    vm_words="$vm_words guest.gpu=asahi"
+}
 
 # prepare_host LIBRARY: the chroot QEMU runs in, with a copy of what is tested in /run/vm.
 prepare_host() {
@@ -27,18 +38,18 @@ out() {
     mount --bind "$out" "$cache/host/run/out"
 }
 
-# qemu ARGS...: QEMU in the chroot, with a native-context GPU and the guest. The display is QEMU's own, on the
-# simulated node: QEMU asks for one that does EGL, which Mesa does in software.
+# qemu ARGS...: QEMU in the chroot, with a native-context GPU and the guest. QEMU asks for a display that does EGL, which
+# Mesa does in software; the usual one has no window and is on the simulated node.
 qemu() {
     # shellcheck disable=SC2086
     exec chroot "$cache/host" env -i PATH=/usr/bin HOME=/tmp XDG_RUNTIME_DIR=/tmp LC_ALL=C \
         GBM_ALWAYS_SOFTWARE=1 LIBGL_ALWAYS_SOFTWARE=1 LP_NUM_THREADS=0 \
         VIRGL_LOG_LEVEL="${VIRGL_LOG_LEVEL:-info}" $vm_env \
-        LD_LIBRARY_PATH=/run/vm LD_PRELOAD="$preload" \
+        VIRGLDRM_DELEGATE="$delegate" LD_LIBRARY_PATH="$library_path" LD_PRELOAD="$preload" \
         qemu-system-x86_64 -accel tcg,thread=multi -cpu max -smp 2 -m 1024 -nodefaults -monitor none \
-        -display egl-headless,rendernode=/dev/dri/renderD128 \
-        -device virtio-gpu-gl-pci,blob=on,hostmem=1G,drm_native_context=on \
-        -kernel /run/guest/vmlinuz -initrd /run/guest/initrd \
+        -display "$display" \
+        -device "virtio-gpu-gl-pci,$device" \
+        -kernel /run/guest/vmlinuz -initrd "/run/guest/$initrd" \
         -append "console=ttyS0 quiet panic=-1 tsc=reliable no_timer_check random.trust_cpu=on mitigations=off $vm_words" \
         "$@" $vm_options
 }

@@ -1,16 +1,18 @@
 #!/bin/sh
 # make.sh: makes what the virtual machine needs, in the cache, and does nothing the second time.
-#   host       Debian forky's QEMU, its OpenGL module and software EGL, as a tree to chroot into
+#   host       Debian forky's QEMU, its OpenGL module, software EGL and Mesa's Vulkan drivers, as a tree to chroot into
 #   toolchain  a compiler and the libraries Mesa needs, likewise; Mesa's source
 #   turnip     Mesa's Vulkan driver for Adreno, with the virtio kernel interface
-#   guest      Debian trixie's kernel and an initramfs with Turnip, vulkaninfo and our programs
+#   guest      Debian trixie's kernel and an initramfs with Turnip, forky's driver for Apple GPUs, vulkaninfo and our
+#              programs
 set -eu
 . "$(dirname "$0")/lib.sh"
 
 host="qemu-system-x86 qemu-system-modules-opengl qemu-system-gui seabios ipxe-qemu libgl1-mesa-dri libegl1 libegl-mesa0
-    libgles2 libgbm1 libdrm2 mesa-drm-shim coreutils"
+    libgles2 libgbm1 libdrm2 mesa-drm-shim coreutils virgl-server mesa-vulkan-drivers xvfb dash"
 guest="linux-image-amd64 kmod busybox-static cpio dash xz-utils libc-bin vulkan-tools strace libvulkan1 libdrm2 libudev1
-    libexpat1 libzstd1 zlib1g libstdc++6"
+    libexpat1 libzstd1 zlib1g libstdc++6 libegl1 libgles2 libgbm1 libgl1-mesa-dri mesa-vulkan-drivers libegl-dev libgles-dev
+    libgbm-dev libdrm-dev"
 toolchain="gcc g++ libc6-dev linux-libc-dev meson ninja-build pkgconf bison flex glslang-tools python3-mako python3-yaml
     python3-packaging libdrm-dev libudev-dev zlib1g-dev libzstd-dev libexpat1-dev libvulkan-dev dash coreutils sed grep
     mawk findutils gzip tar xz-utils diffutils"
@@ -64,16 +66,25 @@ if ! made turnip "$key"; then
     echo "$key" >"$cache/turnip.key"
 fi
 
-key=$key-$(hash "$here/initrd.sh" "$here"/guest/* "$cache/guest-tree/.fetched")
+key=$key-$(hash "$here/initrd.sh" "$here"/guest/* "$cache/guest-tree/.fetched" "$cache/host/.fetched")
 if ! made guest "$key"; then
-    step guest "$here/initrd.sh" "$cache/guest-tree" "$cache/toolchain" "$cache/libvulkan_freedreno.so" "$cache/guest"
+    step guest "$here/initrd.sh" "$cache/guest-tree" "$cache/toolchain" "$cache/libvulkan_freedreno.so" "$cache/host" \
+        "$cache/guest"
     echo "$key" >"$cache/guest.key"
+fi
+
+key=$key-$(hash "$here/initrd_gl.sh")
+if ! made guest-gl "$key"; then
+    step guest-gl "$here/initrd_gl.sh" "$cache/guest-tree" "$cache/toolchain" "$cache/guest"
+    echo "$key" >"$cache/guest-gl.key"
 fi
 
 c() { ${CC:-cc} -std=gnu11 -O2 -g -Wall -Wextra -Wshadow -Werror -I"$root/tests/sim" "$@"; }
 programs() {
-    c -o "$logs/bin/qmp" "$here/qmp.c"
-    for object in chardev simctl nofixed shimprime; do
+    for program in qmp picture; do
+        c -o "$logs/bin/$program" "$here/$program.c"
+    done
+    for object in simctl nofixed shimprime; do
         c -fPIC -shared -o "$logs/bin/$object.so" "$here/$object.c" -ldl -lpthread
     done
 }

@@ -6,6 +6,8 @@ set -eu
 . "$(dirname "$0")/lib.sh"
 . "$here/machine.sh"
 . "$here/scenarios.sh"
+. "$here/scenarios_gl.sh"
+all="$all $all_gl"
 
 function_of() { echo "s_$1" | tr - _; }
 # shellcheck disable=SC2086
@@ -34,7 +36,7 @@ end_scenario() {
     set +e
     leftovers
     [ -z "$_left" ] || [ -s "$out/reason" ] || echo "this was left running:$_left" >"$out/reason"
-    for _pid in ${watcher:-} ${vm:-}; do
+    for _pid in ${watcher:-} ${vm:-} ${xserver:-}; do
         kill -9 "$_pid"
         while [ -e "/proc/$_pid" ]; do
             wait "$_pid" || sleep 0.05 # a daemon is not ours to wait for

@@ -1,7 +1,7 @@
 # The scenarios: s_NAME runs in a shell of its own, ends with `because` or at the first command that fails.
 # shellcheck shell=sh
 all="vulkaninfo vulkaninfo-full vktest host-memory kill-in-flight guest-reboot system-reset gpu-hang gpu-fault
-    out-of-memory exit-in-flight daemonize sandbox map-fallback mesa-shim"
+    out-of-memory exit-in-flight daemonize sandbox map-fallback mesa-shim asahi asahi-kill-in-flight asahi-shim"
 
 # A main loop that waits for a job of six seconds shows; a machine that is busy with other things does not.
 held_up=3000
@@ -15,7 +15,7 @@ long_job() {
 }
 idle() { [ "$(counter running)" = 0 ]; }
 # All that processes had on the host is gone. The one open file left is the display's.
-released() { case "$(control counters)" in "files=1 bos=0 handles=0 queues=0 running=0 "*) ;; *) false ;; esac; }
+released() { case "$(control counters)" in "files=1 bos=0 handles=0 queues=0 vms=0 running=0 "*) ;; *) false ;; esac; }
 must_release() { await 15 released || because "the host keeps what an ended process had: $(control counters)"; }
 # The next process works.
 works() {
@@ -70,6 +70,17 @@ s_host_memory() {
     power_off
 }
 
+# The next process does not wait for the killed one's job either.
+kill_beside_next() {
+    long_job 10000000
+    watch $held_up
+    must 5 'kill -9 $(cat /tmp/pid)'
+    must 9 'vulkaninfo --summary'
+    in_flight || because "the next process came up only when the killed one's job was done"
+    unwatch
+    works
+}
+
 # Nothing of QEMU may wait for the killed process's job. Other programs can delay QEMU as well, but hardly three times.
 s_kill_in_flight() {
     start_vm
@@ -82,13 +93,7 @@ s_kill_in_flight() {
         [ $attempt -lt 3 ] || because "QEMU's main loop was held up three times, last: $(cat "$out/watch.log")"
     done
 
-    long_job 10000000
-    watch $held_up
-    must 5 'kill -9 $(cat /tmp/pid)'
-    must 9 'vulkaninfo --summary'
-    in_flight || because "the next process came up only when the killed one's job was done"
-    unwatch
-    works
+    kill_beside_next
     must_release
     power_off
 }
@@ -212,8 +217,49 @@ s_map_fallback() {
 
 # The same on a device no one here wrote. It cannot be steered, so nothing is counted.
 s_mesa_shim() {
-    preload="/run/vm/chardev.so /run/vm/shimprime.so /$multiarch/libfreedreno_noop_drm_shim.so"
+    preload="/run/vm/shimprime.so /$multiarch/libfreedreno_noop_drm_shim.so"
     vm_env=FD_GPU_ID=660
+    start_vm
+    must 120 'vktest -n 200 -a 60 -t 4'
+    power_off
+}
+
+# An Apple GPU, with Debian's own guest driver. A job fails if its commands are not bound where the guest wants them.
+s_asahi() {
+    vm_env='DRMSIM_GPU_US=300 DRMSIM_REPORT=/run/out/report'
+    asahi
+    start_vm
+    must 60 'vulkaninfo --summary'
+    printed | sed -n '/^GPU0:/,/^driverName/p' | grep -v Version | golden asahi-summary # versions follow Debian forky
+    must 300 'vktest -n 500 -a 120 -t 4'
+    note "$(sed -n 's/^vktest: \(500 of .*\)/\1/p' "$out/guest.log" | tr -d '\r' | paste -sd';')"
+    [ "$(counter done)" -ge 1500 ] || because "only $(counter done) jobs reached the GPU"
+    [ "$(counter failed)" = 0 ] || because "$(counter failed) jobs found nothing bound"
+    must_release
+    sim hang
+    rc=0
+    guest 30 'vktest job 2' || rc=$?
+    [ $rc -eq 3 ] || because "the job on a hung GPU ended with $rc, not with a timeout"
+    sim unhang
+    must_release
+    power_off
+    for call in EXPORT_SYNC_FILE IMPORT_SYNC_FILE; do # implicit fences of what vktest shares
+        grep -q " $call=" "$out/report" || because "no $call reached the kernel"
+    done
+}
+
+s_asahi_kill_in_flight() {
+    asahi
+    start_vm
+    kill_beside_next
+    await 20 idle || because "the job never ends"
+    must_release
+    power_off
+}
+
+s_asahi_shim() {
+    preload="/run/vm/shimprime.so /$multiarch/libasahi_noop_drm_shim.so"
+    asahi
     start_vm
     must 120 'vktest -n 200 -a 60 -t 4'
     power_off

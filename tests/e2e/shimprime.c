@@ -1,6 +1,6 @@
-// Preloaded into the VMM before Mesa's libfreedreno_noop_drm_shim.so: what a native context needs and that device lacks.
-// dma-bufs (a memfd for each buffer; what matters is that every mapping of it is the same memory), sync files of
-// syncobjs (signalled: jobs end at once), ids of submitqueues, the client's name.
+// Preloaded into the VMM before Mesa's libfreedreno_noop_drm_shim.so or libasahi_noop_drm_shim.so: what a native context
+// needs and those devices lack. dma-bufs (a memfd for each buffer; what matters is that every mapping of it is the same
+// memory), sync files of syncobjs and dma-bufs (signalled: jobs end at once), ids of queues and VMs, the client's name.
 #define _GNU_SOURCE
 #include <dlfcn.h>
 #include <errno.h>
@@ -8,6 +8,7 @@
 #include <pthread.h>
 #include <stdarg.h>
 #include <stdatomic.h>
+#include <stdbool.h>
 #include <stdint.h>
 #include <stdlib.h>
 #include <sys/eventfd.h>
@@ -23,7 +24,18 @@
 
 // Numbers of requests, as the first byte of the ioctl has them.
 #define NR(name) _IOC_NR(DRM_IOCTL_##name)
-#define NR_SET_CLIENT_NAME 0xd1 // newer than some systems' headers
+// Newer than some systems' headers.
+#define NR_SET_CLIENT_NAME 0xd1
+#define ASAHI_VM_CREATE 0xc0186442u
+#define ASAHI_GEM_CREATE 0xc0186445u
+#define ASAHI_QUEUE_CREATE 0xc0186448u
+#define EXPORT_SYNC_FILE 0xc0086202u
+#define IMPORT_SYNC_FILE 0x40086203u
+
+struct asahi_vm_create { uint64_t kernel_start, kernel_end; uint32_t id, pad; };
+struct asahi_gem_create { uint64_t size; uint32_t flags, vm, handle, pad; };
+struct asahi_queue_create { uint32_t flags, vm, priority, id; uint64_t usc_base; };
+struct dmabuf_fence { uint32_t flags; int32_t fd; };
 
 static pthread_mutex_t lock = PTHREAD_MUTEX_INITIALIZER;
 static struct buffer {
@@ -33,6 +45,7 @@ static struct buffer {
     uint64_t size;
     int memfd; // -1 until exported
 } *buffers; // guarded by lock
+static atomic_bool asahi; // the device under us
 
 static int real_ioctl(int fd, unsigned long request, void *arg)
 {
@@ -116,11 +129,13 @@ static int import(int device, struct drm_prime_handle *p)
         p->handle = known->handle;
         return 0;
     }
-    struct drm_msm_gem_new new = { .size = known ? known->size : (uint64_t)want.st_size };
-    if (real_ioctl(device, DRM_IOCTL_MSM_GEM_NEW, &new))
+    uint64_t size = known ? known->size : (uint64_t)want.st_size;
+    struct drm_msm_gem_new new = { .size = size };
+    struct asahi_gem_create create = { .size = size };
+    if (asahi ? real_ioctl(device, ASAHI_GEM_CREATE, &create) : real_ioctl(device, DRM_IOCTL_MSM_GEM_NEW, &new))
         return -1;
-    add(device, new.handle, new.size, fcntl(p->fd, F_DUPFD_CLOEXEC, 3));
-    p->handle = new.handle;
+    p->handle = asahi ? create.handle : new.handle;
+    add(device, p->handle, size, fcntl(p->fd, F_DUPFD_CLOEXEC, 3));
     return 0;
 }
 
@@ -138,13 +153,51 @@ static int sync_file_of(struct drm_syncobj_handle *h)
     return h->fd < 0 ? -1 : 0;
 }
 
+static void created(int device, uint32_t handle, uint64_t size)
+{
+    pthread_mutex_lock(&lock);
+    add(device, handle, (size + 4095) / 4096 * 4096, -1); // as the kernel rounds
+    pthread_mutex_unlock(&lock);
+}
+
+static void give_id(uint32_t *id)
+{
+    static _Atomic uint32_t last;
+
+    if (!*id)
+        *id = ++last;
+}
+
+// What a request that succeeded has made.
+static void made(int fd, uint32_t request, void *arg)
+{
+    struct drm_msm_gem_new *new = arg;
+    struct asahi_gem_create *create = arg;
+
+    switch (request) {
+    case DRM_IOCTL_MSM_GEM_NEW:
+        created(fd, new->handle, new->size);
+        break;
+    case ASAHI_GEM_CREATE:
+        created(fd, create->handle, create->size);
+        break;
+    case DRM_IOCTL_MSM_SUBMITQUEUE_NEW:
+        give_id(&((struct drm_msm_submitqueue *)arg)->id);
+        break;
+    case ASAHI_QUEUE_CREATE:
+        give_id(&((struct asahi_queue_create *)arg)->id);
+        break;
+    case ASAHI_VM_CREATE:
+        asahi = true;
+        give_id(&((struct asahi_vm_create *)arg)->id);
+        break;
+    }
+}
+
 static int drm_request(int fd, unsigned long request, void *arg)
 {
-    static _Atomic uint32_t queues;
     struct drm_syncobj_handle *syncobj = arg;
     struct drm_get_cap *cap = arg;
-    struct drm_msm_gem_new *new = arg;
-    struct drm_msm_submitqueue *queue = arg;
 
     switch (_IOC_NR(request)) {
     case NR_SET_CLIENT_NAME:
@@ -167,13 +220,8 @@ static int drm_request(int fd, unsigned long request, void *arg)
         break;
     }
     int ret = real_ioctl(fd, request, arg);
-    if (ret == 0 && _IOC_NR(request) == NR(MSM_GEM_NEW)) {
-        pthread_mutex_lock(&lock);
-        add(fd, new->handle, (new->size + 4095) / 4096 * 4096, -1); // as the kernel rounds
-        pthread_mutex_unlock(&lock);
-    } else if (ret == 0 && _IOC_NR(request) == NR(MSM_SUBMITQUEUE_NEW) && !queue->id) {
-        queue->id = ++queues;
-    }
+    if (ret == 0)
+        made(fd, (uint32_t)request, arg);
     return ret;
 }
 
@@ -188,6 +236,13 @@ int ioctl(int fd, unsigned long request, ...)
         struct sync_merge_data *merge = arg;
         merge->fence = fcntl(merge->fd2, F_DUPFD_CLOEXEC, 3);
         return merge->fence < 0 ? -1 : 0;
+    }
+    if (request == IMPORT_SYNC_FILE)
+        return 0;
+    if (request == EXPORT_SYNC_FILE) {
+        struct dmabuf_fence *fence = arg;
+        fence->fd = eventfd(1, EFD_CLOEXEC);
+        return fence->fd < 0 ? -1 : 0;
     }
     return _IOC_TYPE(request) == DRM_IOCTL_BASE ? drm_request(fd, request, arg) : real_ioctl(fd, request, arg);
 }

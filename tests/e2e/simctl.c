@@ -48,9 +48,11 @@ static void obey(const char *command, FILE *answers)
         fprintf(answers, "%d\n", answer(word));
     } else if (strcmp(command, "counters") == 0) {
         drmsim_counters(&c);
-        fprintf(answers, "files=%lu bos=%lu handles=%lu queues=%lu running=%lu done=%lu mappings=%lu\n",
+        fprintf(answers, "files=%lu bos=%lu handles=%lu queues=%lu vms=%lu running=%lu done=%lu failed=%lu "
+                "mappings=%lu\n",
                 (unsigned long)c.files, (unsigned long)c.bos, (unsigned long)c.handles, (unsigned long)c.queues,
-                (unsigned long)c.jobs_running, (unsigned long)c.jobs_done, (unsigned long)c.mappings);
+                (unsigned long)c.vms, (unsigned long)c.jobs_running, (unsigned long)c.jobs_done,
+                (unsigned long)c.jobs_failed, (unsigned long)c.mappings);
     } else {
         fprintf(answers, "%d\n", drmsim_control(command));
     }

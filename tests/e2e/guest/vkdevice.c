@@ -1,6 +1,7 @@
 // Devices, buffers and command buffers of vktest.
 #include <stdarg.h>
 #include <stdatomic.h>
+#include <stdlib.h>
 #include <string.h>
 #include <time.h>
 
@@ -54,6 +55,20 @@ static bool find_memory_type(VkPhysicalDevice physical, uint32_t *type)
     return false;
 }
 
+static bool has_extension(VkPhysicalDevice physical, const char *name)
+{
+    uint32_t count = 0;
+    bool found = false;
+
+    vkEnumerateDeviceExtensionProperties(physical, NULL, &count, NULL);
+    VkExtensionProperties *all = calloc(count, sizeof(*all));
+    vkEnumerateDeviceExtensionProperties(physical, NULL, &count, all);
+    for (uint32_t i = 0; i < count; i++)
+        found |= strcmp(all[i].extensionName, name) == 0;
+    free(all);
+    return found;
+}
+
 bool open_device(VkPhysicalDevice physical, struct device *d)
 {
     static const char *const extensions[] = {
@@ -64,6 +79,7 @@ bool open_device(VkPhysicalDevice physical, struct device *d)
 
     memset(d, 0, sizeof(*d));
     d->physical = physical;
+    d->shares = has_extension(physical, VK_EXT_EXTERNAL_MEMORY_DMA_BUF_EXTENSION_NAME);
     if (!find_memory_type(physical, &d->memory_type))
         return false;
     VkPhysicalDeviceTimelineSemaphoreFeatures timeline = {
@@ -81,7 +97,7 @@ bool open_device(VkPhysicalDevice physical, struct device *d)
         .pNext = &timeline,
         .queueCreateInfoCount = 1,
         .pQueueCreateInfos = &queue,
-        .enabledExtensionCount = 2,
+        .enabledExtensionCount = d->shares ? 2 : 0,
         .ppEnabledExtensionNames = extensions,
     };
     if (!CHECK(vkCreateDevice(physical, &info, NULL, &d->vk)))

@@ -1,4 +1,5 @@
 // What the host's side of a scenario takes part in: a job it lets take long, memory it looks at.
+#include <string.h>
 #include <unistd.h>
 
 #include "vktest.h"
@@ -20,6 +21,29 @@ int one_job(struct device *d, unsigned seconds)
     printf("vktest: job ended with %d after %.0f ms\n", result, (now() - start) * 1e3);
     // No cleanup: Vulkan does not allow it for a job in flight, and the kernel must cope.
     return result == VK_SUCCESS ? 0 : result == VK_TIMEOUT ? 3 : result == VK_ERROR_DEVICE_LOST ? 4 : 1;
+}
+
+// The GPU really writes, and the processor sees it. A simulated one does not.
+int filled(struct device *d)
+{
+    const uint32_t words = 65536;
+    uint32_t differing = 0;
+    struct buffer b;
+
+    if (!make_buffer(d, &b, words * 4, PRIVATE, -1))
+        return 1;
+    memset(b.map, 0, words * 4);
+    VkCommandBuffer commands = record_fill(d, &b);
+    VkFence fence = make_fence(d);
+    if (!CHECK(submit(d, commands, fence)) || !CHECK(wait_fence(d, fence, PATIENCE)))
+        return 1;
+    for (uint32_t i = 0; i < words; i++)
+        differing += b.map[i] != 0xcafebabe;
+    printf("vktest: the GPU filled %u of %u words\n", words - differing, words);
+    vkDestroyFence(d->vk, fence, NULL);
+    free_commands(d, commands);
+    free_buffer(d, &b);
+    return differing != 0;
 }
 
 // The host finds the first word in the memory of a host buffer and answers in the second.

@@ -107,6 +107,10 @@ void step_share(struct device *d)
     double start = now();
     int fd = -1, differing = 0;
 
+    if (!d->shares) {
+        fail("the device has no dma-bufs");
+        return;
+    }
     if (!open_device(d->physical, &other))
         return;
     if (make_buffer(d, &mine, WORDS * 4, EXPORTED, -1)) {

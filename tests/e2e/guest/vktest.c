@@ -2,6 +2,7 @@
 //   vktest [-n SUBMITS] [-a ALLOCATIONS] [-t THREADS]   every step; the last line is "vktest: PASS" or "vktest: FAIL N"
 //   vktest job [SECONDS]     one job, waited for that long: exit 0 done, 3 not done, 4 device lost
 //   vktest host              one buffer, for the host to look into
+//   vktest fill              one buffer the GPU fills: exit 0 if it did
 #include <stdlib.h>
 #include <string.h>
 #include <unistd.h>
@@ -35,7 +36,7 @@ static bool open_first_device(VkInstance *instance, struct device *d)
 
 static int usage(void)
 {
-    fprintf(stderr, "usage: vktest [-n SUBMITS] [-a ALLOCATIONS] [-t THREADS] | job [SECONDS] | host\n");
+    fprintf(stderr, "usage: vktest [-n SUBMITS] [-a ALLOCATIONS] [-t THREADS] | job [SECONDS] | host | fill\n");
     return 2;
 }
 
@@ -53,7 +54,7 @@ int main(int argc, char **argv)
         *(option == 'n' ? &submits : option == 'a' ? &allocations : &threads) = value;
     }
     const char *mode = argv[optind];
-    if (mode && strcmp(mode, "job") && strcmp(mode, "host"))
+    if (mode && strcmp(mode, "job") && strcmp(mode, "host") && strcmp(mode, "fill"))
         return usage();
 
     double start = now();
@@ -61,8 +62,9 @@ int main(int argc, char **argv)
         return 1;
     printf("vktest: device opened in %.3f ms\n", (now() - start) * 1e3);
     if (mode)
-        return strcmp(mode, "job") ? host_mapping(&d)
-                                   : one_job(&d, argv[optind + 1] ? (unsigned)atoi(argv[optind + 1]) : 60);
+        return strcmp(mode, "host") == 0 ? host_mapping(&d)
+             : strcmp(mode, "fill") == 0 ? filled(&d)
+                                         : one_job(&d, argv[optind + 1] ? (unsigned)atoi(argv[optind + 1]) : 60);
 
     step_memory(&d);
     step_submits(&d, submits, "");

@@ -17,6 +17,7 @@ struct device {
     VkQueue queue;
     VkCommandPool pool;
     uint32_t memory_type;
+    bool shares; // memory, as dma-bufs
 };
 
 struct buffer {
@@ -59,5 +60,6 @@ void step_threads(VkPhysicalDevice physical, int threads, int submits);
 // Other things to do instead of the steps; the exit code of the program.
 int one_job(struct device *d, unsigned seconds);
 int host_mapping(struct device *d);
+int filled(struct device *d);
 
 #endif
