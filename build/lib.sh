@@ -28,6 +28,11 @@ found=$(go env GOVERSION)
 export CGO_ENABLED=1 CC="${CC:-$(go env CC)}"
 mkdir -p "$obj"
 
+# Go caches what pkg-config answers but does not ask again: in these variables it sees when libdrm is elsewhere.
+pkgconf=${PKG_CONFIG:-pkg-config}
+cflags=$($pkgconf --cflags libdrm) && libs=$($pkgconf --libs libdrm) || fail "libdrm's headers are missing: install libdrm-dev"
+export CGO_CFLAGS="${CGO_CFLAGS:--O2 -g} $cflags" CGO_LDFLAGS="${CGO_LDFLAGS:--O2 -g} $libs"
+
 if [ "${OVERLAY:-on}" = off ]; then
     set -- -tags=unedited
 else
