@@ -25,7 +25,7 @@ demo: ## a real guest's traffic through the library, on a simulated GPU
 test: ## everything that proves the product
 	@build/deps.sh test
 	@$(MAKE) --no-print-directory lib $(SIM)
-	@MAKE=$(MAKE) tests/run.sh vet headers go-test sim-test boot host toolchain overlay-off replays abi delegate sanitize fuzz install-test clients shim
+	@MAKE=$(MAKE) tests/run.sh vet headers go-test sim-test boot host toolchain overlay-off replays abi delegate coverage sanitize fuzz install-test clients shim
 
 lib: ## build/libvirglrenderer.so.1
 	@build/lib.sh
@@ -47,9 +47,8 @@ vet: ## formatting and go vet
 	@go vet ./...
 	@! go list -deps ./capi | grep '\..*/' | grep -v ^vendor/ || { echo "the library must not depend on the modules above"; exit 1; }
 
-go-test: sim ## Go tests with the race detector, on the simulated kernel; then what they cover
+go-test: sim ## Go tests with the race detector, on the simulated kernel
 	go test -race -shuffle=on -coverpkg=$$(go list ./... | grep -Ev "/(internal|capi)" | paste -sd,) -coverprofile=build/cover.out $$(go list ./... | grep -v /internal/headers)
-	@awk -f build/cover.awk build/cover.out
 
 headers: ## our headers and structs against the distribution's and the kernel's
 	@go test -v -count=1 ./internal/headers
@@ -133,6 +132,11 @@ build/delegate-malloc.so: FAKE := -DOWN_MALLOC
 $(FAKES): tests/c/delegate_fake.c $(wildcard include/*.h tests/c/delegate_fake.h)
 	@$(COMPILE) $(FAKE) -Iinclude -fPIC -shared -fvisibility=default -o $@ $<
 
+coverage: $(SIM) $(REPLAY) build/abi build/delegate $(FAKES) build/cover.out ## what the Go tests and the C harnesses run; build/coverage/unrun lists the rest
+	@tests/coverage.sh build build/cover.out
+build/cover.out: $(wildcard */*.go internal/*/*.go)
+	@$(MAKE) --no-print-directory go-test
+
 FUZZTIME ?= 30s
 DRIVERS := msm asahi
 FUZZ := wire:FuzzBatch wire:FuzzCapset \
@@ -174,4 +178,4 @@ shim: lib ## the library on Mesa's own simulated Adreno
 clean: ## remove what was built
 	git clean -fdqX build
 
-.PHONY: help demo test lib sim vet headers go-test sim-test boot host toolchain overlay-off sanitize arm64 replays abi delegate fuzz soak bench vm e2e install install-test clients shim clean
+.PHONY: help demo test lib sim vet headers go-test sim-test boot host toolchain overlay-off sanitize arm64 replays abi delegate coverage fuzz soak bench vm e2e install install-test clients shim clean

@@ -90,6 +90,11 @@ func TestSharedBuffersOrderJobs(t *testing.T) {
 	other.Must(6, 0, append(jobWords(reads, 5)[:9], 2)...) // only writes: waits for nobody
 	g.OK(g.R.CreateFence(2, 2, 2))
 	simtest.Retired(t, 1)
+	writers := simtest.Calls(t, "IMPORT_SYNC_FILE")
+	g.Must(6, 0, append(jobWords(writes, 5)[:9], 1)...)
+	if simtest.Calls(t, "IMPORT_SYNC_FILE") != writers {
+		t.Error("who only reads keeps others waiting")
+	}
 	g.Submit(writes, 2, 5)
 	other.Submit(reads, 2, 5)
 	g.OK(g.R.CreateFence(2, 2, 3))

@@ -1,4 +1,4 @@
-# Sums a Go coverage profile by package; a block counts as run when any test ran it.
+# Sums Go coverage profiles by package; a block counts as run when any test ran it. The others are listed in the file `unrun`.
 $1 == "mode:" { next }
 {
     size[$1] = $2
@@ -10,6 +10,7 @@ END {
         sub(/\/[^\/]*$/, "", package)
         all[package] += size[block]; total += size[block]
         if (block in run) { good[package] += size[block]; sum += size[block] }
+        else print block | "sort -V >" unrun
     }
     for (package in all)
         printf "%-22s %5.1f %% of %4d statements\n", package, 100 * good[package] / all[package], all[package] | "sort"

@@ -68,9 +68,6 @@ func (r *Renderer) contextBlob(c *context, a *BlobArgs, s *resources.Resource) (
 	if a.ID == 0 {
 		return c.makeShmem(a, s, r.gpu.driver.ShmemHeader)
 	}
-	if c.Objects.Get(a.Res) != nil {
-		return fmt.Errorf("the context has a buffer for this resource: %w", syscall.EINVAL)
-	}
 	obj := c.Objects.Blob(uint32(a.ID))
 	if obj == nil {
 		return fmt.Errorf("no buffer was allocated under this blob_id: %w", syscall.ENOENT)

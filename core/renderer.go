@@ -160,7 +160,8 @@ func (r *Renderer) openProbe(g *gpu) (*drm.Device, error) {
 	return r.search(g)
 }
 
-// search opens every render node and keeps the best driver's first.
+// search opens every render node and keeps the best driver's first, or that of
+// g.driver if there is one.
 func (r *Renderer) search(g *gpu) (*drm.Device, error) {
 	var best *drm.Device
 	var rank int
@@ -175,6 +176,9 @@ func (r *Renderer) search(g *gpu) (*drm.Device, error) {
 			continue
 		}
 		n := r.rank(dev.Version.Name)
+		if g.driver != nil && g.driver.Name != dev.Version.Name {
+			n = -1
+		}
 		if n < 0 || best != nil && n >= rank {
 			others += fmt.Sprintf("; %s is %s", path, dev.Version)
 			dev.Close()
@@ -242,7 +246,7 @@ func (r *Renderer) open() (*drm.Device, error) {
 	case r.gpu.path != "":
 		dev, err = drm.Open(r.gpu.path)
 	default:
-		dev, err = r.search(&gpu{})
+		dev, err = r.search(&gpu{driver: r.gpu.driver})
 	}
 	if err != nil {
 		return nil, err

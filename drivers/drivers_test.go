@@ -110,6 +110,9 @@ func TestContextOnAnotherGPU(t *testing.T) {
 	l := &contract.Log{}
 	cfg := config(l)
 	cfg.OpenDRM = func() int {
+		if node == "" {
+			return -1
+		}
 		dev, err := drm.Open(node)
 		if err != nil {
 			t.Fatal(err)
@@ -128,6 +131,35 @@ func TestContextOnAnotherGPU(t *testing.T) {
 	node = asahiNode
 	if err := r.CreateContext(2, wire.CapsetDRM, "guest"); err != nil {
 		t.Error(err)
+	}
+	// An embedder that gives none leaves it to us to find another one.
+	node = ""
+	if err := r.CreateContext(3, wire.CapsetDRM, "guest"); err != nil || !l.Says("using "+asahiNode) {
+		t.Errorf("%v; the log: %q", err, l.Lines)
+	}
+}
+
+// The embedder is asked for a device without a lock held: it may call us.
+func TestContextMadeMeanwhile(t *testing.T) {
+	var r *core.Renderer
+	cfg := config(&contract.Log{})
+	cfg.OpenDRM = func() int {
+		if again := r; again != nil {
+			r = nil
+			if err := again.CreateContext(2, wire.CapsetDRM, "first"); err != nil {
+				t.Error(err)
+			}
+		}
+		return -1
+	}
+	made := taken(t, cfg, wire.ContextMSM)
+	files := simtest.Counters().Files
+	r = made
+	if err := made.CreateContext(2, wire.CapsetDRM, "second"); err != nil {
+		t.Error(err)
+	}
+	if n := simtest.Counters().Files - files; n != 1 {
+		t.Errorf("%d files are open for one context", n)
 	}
 }
 

@@ -24,9 +24,6 @@ func Map(f *FD, offset, size uint64) (Mapping, error) {
 // MapFixed maps size bytes of f at addr, replacing whatever is mapped there;
 // the mapping belongs to whoever owns that range.
 func MapFixed(addr uintptr, f *FD, offset, size uint64) error {
-	if addr == 0 {
-		return &Error{"map at a fixed address", syscall.EINVAL}
-	}
 	_, err := mmap(addr, f, offset, size)
 	return err
 }

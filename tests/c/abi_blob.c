@@ -73,6 +73,7 @@ CASE(blob_unknown_ids)
 GPU_CASE(blob_order_of_checks)
 {
     struct iovec iov = { pages, PAGE }, half[] = { { pages, PAGE / 2 }, { pages, PAGE / 2 - 1 } };
+    struct iovec huge[] = { { pages, SIZE_MAX }, { pages, 2 } };
     const struct {
         const char *what;
         uint32_t ctx, res, mem;
@@ -90,6 +91,7 @@ GPU_CASE(blob_order_of_checks)
         { "size 0, blob unknown", CTX, 9, HOST3D, 5, 0, NULL, 0, -EINVAL },
         { "iovecs for HOST3D, blob unknown", CTX, 9, HOST3D, 5, PAGE, &iov, 1, -EINVAL },
         { "iovecs one byte short, blob unknown", CTX, 9, HOST3D_GUEST, 5, PAGE, half, 2, -EINVAL },
+        { "iovecs beyond 64 bits, blob unknown", CTX, 9, HOST3D_GUEST, 5, PAGE, huge, 2, -ENOENT },
         { "iovecs missing, blob unknown", CTX, 9, HOST3D_GUEST, 5, PAGE, NULL, 0, -EINVAL },
         { "iovecs enough, blob unknown", CTX, 9, HOST3D_GUEST, 5, PAGE, &iov, 1, -ENOENT },
         { "context unknown", 99, 9, HOST3D, 5, PAGE, NULL, 0, -EINVAL },

@@ -87,6 +87,24 @@ GPU_CASE(map_matrix)
         try_kind(&kinds[i]);
 }
 
+GPU_CASE(map_null_arguments)
+{
+    void *map = NULL;
+    uint64_t size;
+    uint32_t type;
+    int fd = -1;
+
+    vm_with_all_kinds();
+    EXPECT(-EINVAL, api.resource_map(BOTH_RES, NULL, &size));
+    EXPECT(-EINVAL, api.resource_map(BOTH_RES, &map, NULL));
+    EXPECT(-EINVAL, api.resource_map_fixed(BOTH_RES, NULL));
+    EXPECT(-EINVAL, api.resource_unmap(BOTH_RES)); /* nothing was mapped */
+    EXPECT(-EINVAL, api.resource_get_map_info(BOTH_RES, NULL));
+    EXPECT(-EINVAL, api.resource_export_blob(BOTH_RES, NULL, &fd));
+    EXPECT(-EINVAL, api.resource_export_blob(BOTH_RES, &type, NULL));
+    CHECK(map == NULL && fd == -1);
+}
+
 GPU_CASE(map_same_memory)
 {
     static const uint32_t all[] = { SHMEM_RES + CTX, SHAREABLE_RES, MAPPABLE_RES, BOTH_RES };
