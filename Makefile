@@ -15,7 +15,7 @@ REPLAYS_ASAHI := testdata/recordings/asahi-vulkaninfo-vktest.vrec.xz
 WITH_SIM := DRMSIM_GPU_US=300 LD_PRELOAD=$(CURDIR)/$(SIM) VIRGLDRM_CRASH_ON_PANIC=1 VIRGLDRM_DELEGATE=none
 
 help: ## list the targets
-	@grep -E '^[a-z-]+:.*##' $(MAKEFILE_LIST) | sed 's/:.*## /\t/' | expand -t 12
+	@grep -E '^[a-z0-9-]+:.*##' $(MAKEFILE_LIST) | sed 's/:.*## /\t/' | expand -t 12
 
 demo: ## a real guest's traffic through the library, on a simulated GPU
 	@build/deps.sh demo
@@ -43,7 +43,7 @@ build/boot_%: tests/c/boot_%.c include/virgl_renderer_drm.h
 	@$(COMPILE) -Iinclude -o $@ $< -ldl -lpthread
 
 vet: ## formatting and go vet
-	@test -z "$$(gofmt -l .)" || { echo "run gofmt on:"; gofmt -l .; exit 1; }
+	@bad=$$(gofmt -l .) && test -z "$$bad" || { echo "run gofmt on:" $$bad; exit 1; }
 	@go vet ./...
 	@! go list -deps ./capi | grep '\..*/' | grep -v ^vendor/ || { echo "the library must not depend on the modules above"; exit 1; }
 
@@ -150,7 +150,7 @@ build/fuzz_abi: $(wildcard tests/c/fuzz_abi*.[ch] include/*.h) tests/c/functions
 	@$(COMPILE) -Iinclude -Itests/sim -o $@ $(filter %.c,$^) -ldl -lpthread
 
 soak: $(SIM) ## SOAK=5m: random jobs, hangs and destroyed contexts
-	SOAK=$(or $(SOAK),5m) go test -run='^Test$$/Soak' -v -timeout=0 $(DRIVERS:%=./%)
+	SOAK=$(or $(SOAK),5m) go test -count=1 -run='^Test$$/Soak' -v -timeout=0 $(DRIVERS:%=./%)
 
 bench: lib $(SIM) build/bench ## the library beside the bare ioctls; run it on an idle machine
 	@LD_PRELOAD=$(CURDIR)/$(SIM) VIRGLDRM_DELEGATE=none build/bench --lib $(LIB) --benchstat build/bench.txt
@@ -163,7 +163,9 @@ vm: lib $(SIM) ## a Linux guest on QEMU and the simulated GPU: CMD='...', SHELL_
 e2e: lib $(SIM) ## the same in every scenario of tests/e2e, or SCENARIOS='a b'; LIB=path for another library
 	@tests/e2e/run.sh $(SCENARIOS)
 
-install: lib ## DESTDIR= PREFIX=: library, headers, virglrenderer.pc
+$(LIB):
+	@build/lib.sh
+install: | $(LIB) ## DESTDIR= PREFIX=: library, headers, virglrenderer.pc
 	@build/install.sh
 
 install-test: lib ## what `make install` installs, through pkg-config
@@ -176,6 +178,6 @@ shim: lib ## the library on Mesa's own simulated Adreno
 	@tests/shim/run.sh build
 
 clean: ## remove what was built
-	git clean -fdqX build
+	@find build -mindepth 1 -maxdepth 1 ! -name '*.awk' ! -name '*.sh' ! -name '*.lds' ! -name '*.map' ! -name '*.in' -exec rm -rf {} +
 
 .PHONY: help demo test lib sim vet headers go-test sim-test boot host toolchain overlay-off sanitize arm64 replays abi delegate coverage fuzz soak bench vm e2e install install-test clients shim clean

@@ -1,7 +1,8 @@
 #!/bin/sh
 # install.sh: installs the library, its headers and virglrenderer.pc, to be found the way virglrenderer is.
 # usage: build/install.sh [BUILD_DIR]    BUILD_DIR holds the built library, default build/
-# Environment: PREFIX (/usr/local), LIBDIR (PREFIX/lib), INCLUDEDIR (PREFIX/include), LIBEXECDIR (PREFIX/libexec);
+# Environment: PREFIX (/usr/local), LIBDIR (PREFIX/lib), INCLUDEDIR (PREFIX/include), LIBEXECDIR (PREFIX/libexec), or the
+# same in lower case;
 # DESTDIR goes in front of all of them, for packagers, and is not recorded in any file.
 set -eu
 
@@ -15,10 +16,10 @@ lib=${1:-$root/build}/libvirglrenderer.so.1
 [ -f "$lib" ] || fail "$lib is missing; build it with \`make lib\`"
 
 DESTDIR=${DESTDIR:-}
-PREFIX=${PREFIX:-/usr/local}
-LIBDIR=${LIBDIR:-$PREFIX/lib}
-INCLUDEDIR=${INCLUDEDIR:-$PREFIX/include}
-LIBEXECDIR=${LIBEXECDIR:-$PREFIX/libexec}
+PREFIX=${PREFIX:-${prefix:-/usr/local}}
+LIBDIR=${LIBDIR:-${libdir:-$PREFIX/lib}}
+INCLUDEDIR=${INCLUDEDIR:-${includedir:-$PREFIX/include}}
+LIBEXECDIR=${LIBEXECDIR:-${libexecdir:-$PREFIX/libexec}}
 for name in PREFIX LIBDIR INCLUDEDIR LIBEXECDIR; do
     eval "dir=\$$name"
     case $dir in
@@ -44,6 +45,10 @@ sed -e "s|@INCLUDEDIR@|$INCLUDEDIR|; s|@LIBDIR@|$LIBDIR|; s|@LIBEXECDIR@|$LIBEXE
 libdir=$DESTDIR$LIBDIR headers=$DESTDIR$INCLUDEDIR/virgl
 install -d "$libdir/pkgconfig" "$headers"
 install -m 755 "$lib" "$libdir/libvirglrenderer.so.1"
+if [ -f "$lib.debug" ]; then # where gdb looks
+    install -d "$libdir/.debug"
+    install -m 644 "$lib.debug" "$libdir/.debug/libvirglrenderer.so.1.debug"
+fi
 ln -sfn libvirglrenderer.so.1 "$libdir/libvirglrenderer.so"
 install -m 644 "$root"/include/virgl_*.h "$root"/include/virgl/*.h "$headers"
 install -m 644 "$pc" "$libdir/pkgconfig/virglrenderer.pc"

@@ -1,7 +1,8 @@
 #!/bin/sh
 # lib.sh: builds build/libvirglrenderer.so.1 and its debug info build/libvirglrenderer.so.1.debug (gdb finds it by itself).
 # Environment: OUT=DIR leaves them there instead; OVERLAY=off uses the standard library unedited (docs/sandbox.md says what
-# that costs); GOARCH=arm64 CC=aarch64-linux-gnu-gcc builds for arm64; RACE=on makes a static library with the race detector.
+# that costs); GOARCH=arm64 CC=aarch64-linux-gnu-gcc builds for arm64; RACE=on makes a static library with the race detector;
+# STRIP=off leaves the debug info in the library, for packagers whose tools split it themselves.
 set -eu
 
 fail() {
@@ -27,6 +28,12 @@ found=$(go env GOVERSION)
 
 export CGO_ENABLED=1 CC="${CC:-$(go env CC)}"
 mkdir -p "$obj"
+
+# A Go that Go fetched lies in its module cache, where overlays are refused; the library needs no modules.
+goroot=$(go env GOROOT)
+case $goroot in
+"$(go env GOMODCACHE)"/*) export PATH="$goroot/bin:$PATH" GOTOOLCHAIN=local GOMODCACHE="$obj/modules" ;;
+esac
 
 # Go caches what pkg-config answers but does not ask again: in these variables it sees when libdrm is elsewhere.
 pkgconf=${PKG_CONFIG:-pkg-config}
@@ -84,6 +91,12 @@ extra=$(LC_ALL=C comm -13 "$obj/exports.want" "$obj/exports.have" | xargs)
 [ -z "$extra" ] || fail "exported but not in build/exports.map: $extra"
 
 # ---- split the debug info off; a file that did not change is not touched
+
+if [ "${STRIP:-on}" = off ]; then
+    rm -f "$out/$name.debug"
+    cp "$linked" "$out/$name"
+    exit
+fi
 
 objcopy=$($CC -print-prog-name=objcopy)
 cd "$obj"

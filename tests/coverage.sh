@@ -28,5 +28,6 @@ lib=$work/tree/build/libvirglrenderer.so.1
     DRMSIM_DRIVER=asahi "$build/replay" --lib "$lib" testdata/recordings/asahi-vulkaninfo-vktest.vrec.xz || :
 } >"$work/log" 2>&1
 unset LD_PRELOAD
+ls "$work/data/"covcounters.* >/dev/null || { cat "$work/log"; exit 1; }
 go tool covdata textfmt -i="$work/data" -o "$work/harness.out"
 awk -v unrun="$work/unrun" -f build/cover.awk "$2" "$work/harness.out"

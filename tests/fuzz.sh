@@ -9,7 +9,8 @@ trap 'rm -f "$log"' EXIT
 trap 'exit 1' HUP INT TERM
 for f in "$@"; do
     echo "== $f"
-    if go test "./${f%:*}" -run='^$' -fuzz="^${f#*:}\$" -fuzztime="$time" >"$log" 2>&1; then
+    if go test "./${f%:*}" -run='^$' -fuzz="^${f#*:}\$" -fuzztime="$time" >"$log" 2>&1 &&
+        ! grep -q 'no fuzz tests to fuzz' "$log"; then
         tail -n 4 "$log"
         continue
     fi

@@ -98,12 +98,13 @@ s_kill_in_flight() {
     power_off
 }
 
-s_guest_reboot() {
+# COMMAND...: starts the machine anew, each time with a job in flight.
+restarts_by() {
     start_vm
     watch $held_up
     for _round in 1 2 3; do
         long_job 6000000
-        echo "0 reboot -f" >&3
+        "$@"
         await_boot
         works
     done
@@ -112,21 +113,9 @@ s_guest_reboot() {
     unwatch
     power_off
 }
-
-s_system_reset() {
-    start_vm
-    watch $held_up
-    for _round in 1 2 3; do
-        long_job 6000000
-        qmp system_reset
-        await_boot
-        works
-    done
-    await 20 idle || because "the job never ends"
-    must_release
-    unwatch
-    power_off
-}
+reboot_guest() { echo "0 reboot -f" >&3; }
+s_guest_reboot() { restarts_by reboot_guest; }
+s_system_reset() { restarts_by qmp system_reset; }
 
 # The GPU stops for good: the process may time out and die, and the next one works once the kernel has recovered.
 s_gpu_hang() {

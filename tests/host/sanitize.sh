@@ -10,11 +10,12 @@ here=tests/host
 work=$build/sanitize
 lib=libvirglrenderer.so.1
 recordings="turnip-vulkaninfo turnip-vktest caps console"
+asahi=testdata/recordings/asahi-vulkaninfo-vktest.vrec.xz
 mkdir -p "$work"
 strict="-std=gnu11 -O2 -g -Wall -Wextra -Wshadow -Werror -Iinclude -Itests/sim"
 
 failed=0
-on_sim() { env LD_PRELOAD="$build/libdrmsim.so" VIRGLDRM_CRASH_ON_PANIC=1 "$@"; }
+on_sim() { env LD_PRELOAD="$build/libdrmsim.so" VIRGLDRM_CRASH_ON_PANIC=1 VIRGLDRM_DELEGATE=none "$@"; }
 check() { # WHAT COMMAND...: lines that begin with == are reports, whatever becomes of the process they are about
     what=$1; shift
     if on_sim "$@" >"$work/log" 2>&1 && ! grep -q '^==' "$work/log"; then
@@ -48,12 +49,14 @@ check "race detector, eight threads" "$work/memory-race" "" "many busy callers"
 GOEXPERIMENT=cgocheck2 OUT="$work/cgocheck" build/lib.sh
 check "cgocheck2, every case of the C API" env DRMSIM_GPU_US=300 "$build/abi" --lib "$work/cgocheck/$lib"
 check "cgocheck2, recordings" env DRMSIM_GPU_US=300 "$build/replay" --lib "$work/cgocheck/$lib" $(replays)
+check "cgocheck2, asahi's recording" env DRMSIM_DRIVER=asahi DRMSIM_GPU_US=300 "$build/replay" --lib "$work/cgocheck/$lib" $asahi
 
 # Memory that C, and Go for C, gets wrong. The replayer's own leaks are its own.
 ${CC:-gcc} $strict -I$here -o "$work/callbacks" $here/callbacks.c $here/host.c $here/guest.c -ldl -lpthread
 memcheck="valgrind -q --error-exitcode=9 --fair-sched=yes --suppressions=$here/valgrind.supp
     --leak-check=full --show-leak-kinds=definite --errors-for-leak-kinds=definite"
 check "valgrind, recordings" env DRMSIM_GPU_US=300 $memcheck "$build/replay" --lib "$build/$lib" $(replays)
+check "valgrind, asahi's recording" env DRMSIM_DRIVER=asahi DRMSIM_GPU_US=300 $memcheck "$build/replay" --lib "$build/$lib" $asahi
 for cases in "callbacks" "a callback"; do # all but the one that has to be in time
     check "valgrind, $cases" env DRMSIM_PRIORITIES=12 $memcheck "$work/callbacks" "$build/$lib" "$cases"
 done

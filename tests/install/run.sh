@@ -29,7 +29,7 @@ same() { [ "$1" = "$2" ] || { echo "have: $1"; echo "want: $2"; return 1; }; }
 # install_to DEST VAR=VALUE...: only the variables named here count, and a strict umask must not matter.
 install_to() {
     (umask 077; dest=$1; shift
-        env -u PREFIX -u LIBDIR -u INCLUDEDIR -u LIBEXECDIR DESTDIR="$dest" "$@" "$root/build/install.sh" "$build")
+        env -u PREFIX -u LIBDIR -u INCLUDEDIR -u LIBEXECDIR -u prefix -u libdir DESTDIR="$dest" "$@" "$root/build/install.sh" "$build")
 }
 listed() { (cd "$1" && find . ! -type d -printf '%P %m\n' | LC_ALL=C sort); }
 
@@ -42,6 +42,7 @@ include/virgl/virgl_drm_msm.h 644
 include/virgl/virgl_drm_wire.h 644
 include/virgl/virgl_renderer_drm.h 644
 include/virgl/virglrenderer.h 644
+lib/.debug/libvirglrenderer.so.1.debug 644
 lib/libvirglrenderer.so 777
 lib/libvirglrenderer.so.1 755
 lib/pkgconfig/virglrenderer.pc 644"
@@ -70,6 +71,10 @@ multi=/usr/lib/aarch64-linux-gnu
 check "installs with LIBDIR elsewhere" install_to "$work/multi" PREFIX=/usr LIBDIR=$multi
 check "pkg-config: libdir is that LIBDIR" same "$(pc "$work/multi$multi" --variable=libdir)" $multi
 check "pkg-config: and includedir that of PREFIX" same "$(pc "$work/multi$multi" --variable=includedir)" /usr/include
+
+check "prefix= and libdir= will do" install_to "$work/lower" prefix=/usr libdir=$multi
+check "with the same result" same "$(listed "$work/lower")" "$(listed "$work/multi")"
+check "the library names its debug info" sh -c 'readelf -p .gnu_debuglink "$1" | grep -q " libvirglrenderer.so.1.debug"' sh "$libdir/libvirglrenderer.so.1"
 
 # The way QEMU and rutabaga build, in the installed root; -L and -I must come from pkg-config alone.
 export PKG_CONFIG_SYSROOT_DIR="$dest"
