@@ -79,8 +79,11 @@ func TestQueues(t *testing.T) {
 			t.Errorf("the kernel was asked for priority %d", prio)
 		}
 	}
-	g.Ret(g.Ask(32, 2, queueWords(vm+7, 1)...), -1)
+	refused := queueWords(vm+7, 1)
+	refused[4] = 77 // no queue becomes of it
+	g.Ret(g.Ask(32, 2, refused...), -1)
 	q := openQueue(g, vm, 2)
+	g.Ret(g.Ask(8, 2, queueDestroy, q, 1), -1) // a pad that is not zero: it stays
 	g.Submit(q, 1)
 	if a := g.Ask(8, 2, queueDestroy, q, 0); len(a) != 1 || a[0] != 0 {
 		t.Errorf("QUEUE_DESTROY: %v", a)
@@ -282,7 +285,13 @@ func TestGemBindObject(t *testing.T) {
 	// UNBIND comes with other commands: its failure must not end them.
 	unbind := make([]uint32, 10)
 	unbind[0], unbind[8] = 1, a[1]
-	for i, errs := range []uint32{0, 1} {
+	unbind[2] = 98 // unknown
+	g.Must(7, 0, unbind...)
+	if g.AsyncErrors() != 1 || simtest.Counters().Objects != 1 {
+		t.Errorf("UNBIND of an unknown resource: %d counted, %d objects", g.AsyncErrors(), simtest.Counters().Objects)
+	}
+	unbind[2] = 0
+	for i, errs := range []uint32{1, 2} {
 		g.Must(7, ShmEnd, unbind...)
 		if g.AsyncErrors() != errs {
 			t.Errorf("UNBIND number %d: %d counted", i, g.AsyncErrors())
@@ -292,7 +301,7 @@ func TestGemBindObject(t *testing.T) {
 	g.Must(7, 0, unbind...)
 	unbind[0] = 7
 	g.Must(7, 0, unbind...)
-	if g.AsyncErrors() != 3 || simtest.Counters().Objects != 0 {
+	if g.AsyncErrors() != 4 || simtest.Counters().Objects != 0 {
 		t.Errorf("%d counted, %d objects", g.AsyncErrors(), simtest.Counters().Objects)
 	}
 }

@@ -79,7 +79,8 @@ func (c *Context) run(j *job) error {
 	}
 	out, err := c.outSync.Get(c.Dev)
 	if err != nil {
-		return err // no fence: the ring's earlier ones have to do
+		c.LostOutFence() // the ring's earlier ones have to do
+		return err
 	}
 	c.tellSharers(&out, j.shared)
 	return c.AddOutFence(j.ring, out)

@@ -2,10 +2,12 @@ package asahi_test
 
 import (
 	"errors"
+	"os"
 	"syscall"
 	"testing"
 	"time"
 
+	"virgldrm/internal/contract"
 	"virgldrm/internal/simtest"
 	"virgldrm/wire"
 )
@@ -81,10 +83,19 @@ func TestSharedBuffersOrderJobs(t *testing.T) {
 	g.R.Attach(2, 5)
 	writes, reads := g.Queue(1), other.Queue(2)
 	simtest.Control(t, "hang ring=0")
+	simtest.Control(t, "record")
 	exports := simtest.Calls(t, "PRIME_HANDLE_TO_FD")
 	g.Submit(writes, 1, 5, 6, 99)
 	if n := simtest.Calls(t, "PRIME_HANDLE_TO_FD") - exports; n != 1 {
 		t.Errorf("%d buffers of three exported, one is shared", n)
+	}
+	type syncFile struct {
+		Flags uint32 // whom a job waits for, or who waits for it: readers 1, writers 2
+		Fd    int32
+	}
+	waits, tells := simtest.Last[syncFile](t, "EXPORT_SYNC_FILE"), simtest.Last[syncFile](t, "IMPORT_SYNC_FILE")
+	if waits.Flags != 3 || tells.Flags != 2 {
+		t.Errorf("the job waits with flags %d and is a user with flags %d", waits.Flags, tells.Flags)
 	}
 	g.OK(g.R.CreateFence(1, 1, 1))
 	other.Must(6, 0, append(jobWords(reads, 5)[:9], 2)...) // only writes: waits for nobody
@@ -172,6 +183,72 @@ func TestSubmitFailures(t *testing.T) {
 			}
 		})
 	}
+}
+
+// ends destroys the context and fails the test when that waits for the hung GPU.
+func ends(t *testing.T, g *contract.Guest) {
+	t.Helper()
+	done := make(chan struct{})
+	go func() {
+		g.R.DestroyContext(g.Ctx)
+		close(done)
+	}()
+	select {
+	case <-done:
+	case <-time.After(2 * time.Second):
+		t.Error("DestroyContext waits for the GPU")
+	}
+	simtest.Control(t, "unhang")
+	<-done
+}
+
+// The end of a context does not wait for a job whose fence could not be had.
+func TestBusyContextEnds(t *testing.T) {
+	for _, kind := range []string{"SYNCOBJ_HANDLE_TO_FD", "MERGE"} {
+		t.Run(kind, func(t *testing.T) {
+			g := driver.NewGuest(t)
+			vm := openVM(g)
+			first, second := openQueue(g, vm, 1), openQueue(g, vm, 1)
+			simtest.Control(t, "close_waits")
+			if kind == "MERGE" {
+				g.Submit(first, 1) // done: a fence of it tells nothing
+			}
+			simtest.Control(t, "hang")
+			simtest.Control(t, "fail "+kind+" nth=1 errno=24")
+			g.Submit(second, 1)
+			if g.AsyncErrors() != 1 {
+				t.Errorf("%d counted", g.AsyncErrors())
+			}
+			g.OK(g.R.CreateFence(1, 1, 1))
+			ends(t, g)
+		})
+	}
+}
+
+// A fence that cannot be made leaves the job's to the next one of its ring.
+func TestRefusedFence(t *testing.T) {
+	g := driver.NewGuest(t)
+	q := g.Queue(1)
+	simtest.Control(t, "close_waits")
+	simtest.Control(t, "hang")
+	g.Submit(q, 1)
+	var was syscall.Rlimit
+	g.OK(syscall.Getrlimit(syscall.RLIMIT_NOFILE, &was))
+	f, err := os.Open("/dev/null")
+	g.OK(err)
+	none := was
+	none.Cur = uint64(f.Fd()) // the lowest free one: the waiter cannot start
+	f.Close()
+	g.OK(syscall.Setrlimit(syscall.RLIMIT_NOFILE, &none))
+	err = g.R.CreateFence(1, 1, 1)
+	g.OK(syscall.Setrlimit(syscall.RLIMIT_NOFILE, &was))
+	if !errors.Is(err, syscall.ENOMEM) {
+		t.Errorf("without a descriptor: %v", err)
+	}
+	g.OK(g.R.CreateFence(1, 1, 2))
+	still(t, 0)
+	ends(t, g)
+	simtest.Retired(t, 1)
 }
 
 // Queues of one priority run in any order: a fence of their ring waits for all.

@@ -204,13 +204,16 @@ const struct vd_delegate *vd_delegate_load(void)
 
 void vd_delegate_init(void *cookie, int flags, struct virgl_renderer_callbacks *cb)
 {
-    bool gl = !(flags & VIRGL_RENDERER_NO_VIRGL), vulkan = flags & (VIRGL_RENDERER_VENUS | VIRGL_RENDERER_RENDER_SERVER);
+    // Without an EGL or GLX of its own it asks the VMM for contexts, and does not ask whether it may.
+    bool can = flags & (VIRGL_RENDERER_USE_EGL | VIRGL_RENDERER_USE_GLX) ||
+               (cb->create_gl_context && cb->destroy_gl_context && cb->make_current);
+    bool gl = can && !(flags & VIRGL_RENDERER_NO_VIRGL), vulkan = flags & (VIRGL_RENDERER_VENUS | VIRGL_RENDERER_RENDER_SERVER);
     const struct vd_delegate *d = gl || vulkan ? vd_delegate_load() : &none;
     int r;
 
     if (!d->init)
         return;
-    r = d->init(cookie, flags & ~VIRGL_RENDERER_DRM, cb);
+    r = d->init(cookie, (flags & ~VIRGL_RENDERER_DRM) | (gl ? 0 : VIRGL_RENDERER_NO_VIRGL), cb);
     if (r)
         say(VIRGL_LOG_LEVEL_ERROR, "delegate: running without one, init of %s failed with %d: see its own messages",
             loaded_path, r);

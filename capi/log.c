@@ -23,6 +23,11 @@ struct sink {
 };
 
 static pthread_mutex_t lock = PTHREAD_MUTEX_INITIALIZER;
+
+// A thread may fork while another writes a line.
+static void in_child(void) { pthread_mutex_init(&lock, NULL); }
+__attribute__((constructor)) static void watch_forks(void) { pthread_atfork(NULL, NULL, in_child); }
+
 static struct sink *current; // NULL: the default sink; guarded by lock
 static virgl_debug_callback_type debug_callback;
 

@@ -43,6 +43,9 @@ var log = trace.New(
 	func(level trace.Level) bool { return bool(C.vd_log_enabled(C.int(level))) },
 )
 
+// refusals is for lines that guests can cause through the embedder.
+var refusals = log.Limited()
+
 // crash makes a panic take the process down, for tests.
 var crash bool
 
@@ -147,8 +150,10 @@ func getenv(name string) string {
 //export vd_go_cleanup
 func vd_go_cleanup() {
 	defer contain(nil)
-	enter().Close()
-	renderer.Store(nil)
+	if r := enter(); r != nil {
+		r.Close()
+		renderer.CompareAndSwap(r, nil)
+	}
 }
 
 //export vd_go_reset

@@ -30,7 +30,7 @@ func iovec(iov *C.struct_iovec, n C.uint32_t) resources.Iov {
 // refused is -EINVAL for what a debug line explains.
 func refused(what string, err error) C.int {
 	if err != core.ErrTheirs {
-		log.Debugf("%s: %v", what, err)
+		refusals.Debugf("%s: %v", what, err)
 	}
 	return -invalid(err)
 }

@@ -33,11 +33,11 @@ func vd_go_lend(res C.uint32_t, fd C.int) {
 }
 
 //export vd_go_share
-func vd_go_share(res C.uint32_t, fdType *C.uint32_t, size *C.uint64_t) C.int {
-	defer contain(nil)
+func vd_go_share(res C.uint32_t, fdType *C.uint32_t, size *C.uint64_t) (ret C.int) {
+	defer contain(&ret)
 	fd, kind, n, err := enter().Share(uint32(res))
 	if err != nil {
-		log.Debugf("share: %v", err)
+		refusals.Debugf("share: %v", err)
 		return -1
 	}
 	*fdType, *size = C.uint32_t(kind), C.uint64_t(n)

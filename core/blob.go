@@ -145,6 +145,9 @@ func (r *Renderer) Unref(res uint32) error {
 			c.Objects.Remove(res)
 		}
 	}
+	if s.Mapping.Valid() {
+		r.mapped--
+	}
 	r.resources.Remove(s)
 	if known(s) {
 		return ErrTheirs

@@ -42,7 +42,7 @@ func (r *Renderer) CreateContext(id, flags uint32, name string) error {
 	// Without the lock: the embedder is asked for a device.
 	c, err := r.newContext(id, name)
 	if err != nil {
-		r.log.Warnf("context %d: %v", id, err)
+		r.limited(id).Warnf("context %d: %v", id, err)
 		return fmt.Errorf("context %d: %w", id, syscall.ENOMEM)
 	}
 	r.mu.Lock()
@@ -62,7 +62,7 @@ func (r *Renderer) newContext(id uint32, name string) (_ *context, err error) {
 		return nil, err
 	}
 	c := &context{Base: Base{
-		ID: id, Dev: dev, Objects: resources.NewObjects(dev), Log: r.log.Limited(),
+		ID: id, Dev: dev, Objects: resources.NewObjects(dev), Log: r.limited(id),
 		asyncAt: r.gpu.driver.AsyncError,
 	}}
 	defer func() {
@@ -72,7 +72,7 @@ func (r *Renderer) newContext(id uint32, name string) (_ *context, err error) {
 	}()
 	if name != "" {
 		if err := dev.SetClientName(name); err != nil {
-			r.log.Debugf("context %d: %v", id, err)
+			c.Log.Debugf("context %d: %v", id, err)
 		}
 	}
 	if c.mem, err = drm.NewScratch(wire.ScratchSize); err != nil {
@@ -95,6 +95,11 @@ func (r *Renderer) DestroyContext(id uint32) error {
 	c, err := r.contexts.Get(id), r.noContext(id)
 	if c != nil {
 		r.contexts.Set(id, nil)
+		for res := range c.Objects.Resources {
+			if s := r.resources.Get(res); s != nil {
+				s.LetGo(id)
+			}
+		}
 	} else if err == ErrTheirs {
 		r.theirs.Set(id, 0)
 	}
@@ -109,27 +114,11 @@ func (r *Renderer) DestroyContext(id uint32) error {
 		busy = busy || c.out[i].Valid()
 	}
 	if busy {
-		go r.background(func() { r.free(c) })
+		r.reaper.add(func() { r.free(c) })
 	} else {
 		r.free(c)
 	}
 	return nil
-}
-
-// background runs what would keep the embedder waiting.
-func (r *Renderer) background(f func()) {
-	defer r.recovered("while a context was freed")
-	f()
-}
-
-// recovered ends a panic of a goroutine of the renderer's own.
-func (r *Renderer) recovered(when string) {
-	if r.cfg.CrashOnPanic {
-		return
-	}
-	if p := recover(); p != nil {
-		r.log.Errorf("internal error %s: %v; %s", when, p, debug.Stack())
-	}
 }
 
 // free closes what a context holds. Its fences are gone already.
@@ -143,7 +132,7 @@ func (r *Renderer) free(c *context) {
 	c.Scratch.Free()
 	c.mem.Free()
 	if c.Dev.Waits() {
-		go r.background(c.Dev.Close)
+		r.reaper.add(c.Dev.Close)
 		return
 	}
 	c.Dev.Close()
@@ -241,6 +230,7 @@ func (r *Renderer) Detach(ctx, res uint32) error {
 	switch {
 	case c != nil && s != nil:
 		c.Objects.Remove(res)
+		s.LetGo(ctx)
 	case s != nil && known(s):
 		return r.noContext(ctx)
 	}

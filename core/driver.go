@@ -96,8 +96,14 @@ func (b *Base) SetOutFence(ring uint32, fd drm.FD) {
 // AddOutFence is SetOutFence of a ring whose submissions may end in any order:
 // an earlier one nobody asked about is waited for as well. On error fd is lost.
 func (b *Base) AddOutFence(ring uint32, fd drm.FD) error {
-	return drm.AddSyncFile(&b.out[ring], fd)
+	err := drm.AddSyncFile(&b.out[ring], fd)
+	b.stray = b.stray || err != nil
+	return err
 }
+
+// LostOutFence says that a job runs whose fence could not be had: the context's
+// end may have to wait for it, and does so in the background.
+func (b *Base) LostOutFence() { b.stray = true }
 
 // takeOutFence returns what a new fence of a GPU ring waits for beside earlier
 // fences. With anyRing, a ring without a submission of its own takes all others'.
@@ -109,6 +115,7 @@ func (b *Base) takeOutFence(ring uint32, anyRing bool) (drm.FD, error) {
 	for i := range b.out {
 		if err := drm.AddSyncFile(&fd, b.out[i].Take()); err != nil {
 			fd.Close()
+			b.stray = true
 			return fd, err
 		}
 	}

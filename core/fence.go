@@ -30,11 +30,13 @@ func (r *Renderer) CreateFence(ctx, ring uint32, id uint64) error {
 	// Without the lock: this may call the embedder, and that may call us, even
 	// to destroy the context.
 	if err == nil {
-		listed, err = fences.Add(ring, id, fd)
+		if listed, err = fences.Add(ring, id, fd); err != nil && gpu {
+			r.keepOutFence(c, ring, fd)
+		}
 	}
 	switch {
 	case err == nil && !listed:
-		r.log.Warnf("ctx %d: fence id %d is pending already; the second cannot be exported", ctx, id)
+		c.Log.Warnf("ctx %d: fence id %d is pending already; the second cannot be exported", ctx, id)
 	case err == nil && gpu:
 		r.watch()
 	case err != nil && !errors.Is(err, syscall.EINVAL): // no memory, descriptors or thread
@@ -44,13 +46,27 @@ func (r *Renderer) CreateFence(ctx, ring uint32, id uint64) error {
 	return err
 }
 
+// keepOutFence gives a ring back what a fence that could not be made was to wait
+// for: the next one must not retire earlier, nor the context end as if idle.
+func (r *Renderer) keepOutFence(c *context, ring uint32, fd drm.FD) {
+	r.mu.Lock()
+	defer r.mu.Unlock()
+	if r.contexts.Get(c.ID) != c {
+		fd.Close()
+		return
+	}
+	if err := c.AddOutFence(ring, fd); err != nil {
+		c.Log.Warnf("ctx %d: ring %d: %v", c.ID, ring, err)
+	}
+}
+
 // watch looks after pending fences while there are any: hung rings are reported.
 func (r *Renderer) watch() {
-	if r.watched.Load() || r.watched.Swap(true) {
+	if r.watched.Load() || r.closed.Load() || r.watched.Swap(true) {
 		return
 	}
 	r.watchers.Go(func() {
-		defer r.recovered("while fences were looked after")
+		defer recovered(r.log, r.cfg.CrashOnPanic, "while fences were looked after")
 		for r.fences.Sleep() {
 			if r.fences.Check() {
 				continue

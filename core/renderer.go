@@ -40,13 +40,18 @@ type Config struct {
 type Renderer struct {
 	cfg    Config
 	log    *trace.Logger
-	gpu    *gpu // nil without DRM
+	limits [64]*trace.Logger // see limited
+	gpu    *gpu              // nil without DRM
 	fences *fence.Hub
 
 	watched  atomic.Bool    // pending fences are looked after
 	watchers sync.WaitGroup // who does
+	closed   atomic.Bool
+
+	reaper reaper
 
 	mu        sync.Mutex
+	mapped    int                 // guarded by mu: resources that are
 	contexts  ids.Table[*context] // guarded by mu
 	theirs    ids.Table[uint32]   // guarded by mu: flags of the delegate's contexts
 	resources *resources.Table    // guarded by mu; the delegate's are in it as well
@@ -58,7 +63,11 @@ func New(cfg Config) (*Renderer, error) {
 	r := &Renderer{
 		cfg:       cfg,
 		log:       cfg.Log,
+		reaper:    reaper{log: cfg.Log, crash: cfg.CrashOnPanic},
 		resources: resources.NewTable(),
+	}
+	for i := range r.limits {
+		r.limits[i] = cfg.Log.Limited()
 	}
 	if cfg.DRM {
 		g, err := r.probe()
@@ -73,6 +82,12 @@ func New(cfg Config) (*Renderer, error) {
 	}
 	r.fences = hub
 	return r, nil
+}
+
+// limited is the log for what a context's guest causes. A guest that makes and
+// destroys contexts gets no more lines by it: there are only so many limits.
+func (r *Renderer) limited(ctx uint32) *trace.Logger {
+	return r.limits[ctx%uint32(len(r.limits))]
 }
 
 // Capset copies the capset to dst, wire.CapsetSize bytes. Without a GPU it is all
@@ -103,12 +118,16 @@ func (r *Renderer) Reset() {
 	r.mu.Lock()
 	defer r.mu.Unlock()
 	r.theirs = ids.Table[uint32]{}
+	r.mapped = 0
 	r.resources.Clear()
 }
 
 // Close resets the renderer and stops its waiter; nothing may be called after.
 func (r *Renderer) Close() {
 	r.Reset()
+	if r.closed.Swap(true) {
+		return // by a callback of this Reset
+	}
 	r.fences.Wake()
 	r.watchers.Wait()
 	r.fences.Close()
@@ -192,7 +211,7 @@ func (r *Renderer) search(g *gpu) (*drm.Device, error) {
 	}
 	switch {
 	case best != nil:
-		r.log.Infof("using %s, driver %s%s", g.path, best.Version, others+denied)
+		r.limited(0).Infof("using %s, driver %s%s", g.path, best.Version, others+denied)
 		return best, nil
 	case denied != "":
 		return nil, fmt.Errorf("no usable GPU: %s: give this process read and write access to the node, usually by the group \"render\": %w",

@@ -101,6 +101,10 @@ func (r *Renderer) mapping(s *resources.Resource, addr uintptr) (drm.Mapping, er
 	return drm.Mapping{}, errCannotMap
 }
 
+// maxMapped bounds the mappings a guest can have made of this process's 65,530
+// (vm.max_map_count): without any left the Go runtime ends the process.
+const maxMapped = 1 << 15
+
 // Map maps a blob into this process, once at a time; the library owns the
 // mapping until Unmap or Unref.
 func (r *Renderer) Map(res uint32) (addr uintptr, size uint64, err error) {
@@ -113,11 +117,15 @@ func (r *Renderer) Map(res uint32) (addr uintptr, size uint64, err error) {
 	if s.Mapping.Valid() {
 		return 0, 0, fmt.Errorf("resource %d is mapped: %w", res, syscall.EINVAL)
 	}
+	if r.mapped == maxMapped {
+		return 0, 0, fmt.Errorf("%d resources are mapped already: %w", r.mapped, syscall.ENOMEM)
+	}
 	m, err := r.mapping(s, 0)
 	if err != nil {
 		return 0, 0, err
 	}
 	s.Mapping = m
+	r.mapped++
 	return m.Addr(), s.Size, nil
 }
 
@@ -134,7 +142,7 @@ func (r *Renderer) MapFixed(res uint32, addr uintptr) error {
 		return syscall.EINVAL
 	}
 	if _, err = r.mapping(s, addr); err != nil {
-		r.log.Debugf("resource %d cannot be mapped at %#x: %v", res, addr, err)
+		r.limited(0).Debugf("resource %d cannot be mapped at %#x: %v", res, addr, err)
 	}
 	return err
 }
@@ -151,6 +159,7 @@ func (r *Renderer) Unmap(res uint32) error {
 		return fmt.Errorf("resource %d is not mapped: %w", res, syscall.EINVAL)
 	}
 	s.Mapping.Unmap()
+	r.mapped--
 	return nil
 }
 

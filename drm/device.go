@@ -83,8 +83,16 @@ func RenderNodes(yield func(path string) bool) {
 	}
 }
 
-// Close closes the file and with it every GEM handle.
-func (d *Device) Close() { d.FD.Close() }
+// Close closes the file and with it every GEM handle. Busy ones are closed first:
+// as long as a buffer is mapped the file lives, and its end would wait for the GPU
+// on the thread that unmaps.
+func (d *Device) Close() {
+	for _, h := range d.late {
+		opGemClose.Do(&d.FD, &gemClose{Handle: h})
+	}
+	d.late = nil
+	d.FD.Close()
+}
 
 // clientName is struct drm_set_client_name of the kernel's drm/drm.h.
 type clientName struct {

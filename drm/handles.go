@@ -33,12 +33,11 @@ const primeFlags = 0o2000000 | 0o2
 
 // Own counts a handle that a driver's allocation ioctl just returned.
 func (d *Device) Own(handle uint32) {
-	d.closeLate()
 	d.refs.Set(handle, d.refs.Get(handle)+1)
 }
 
-// Import makes a dma-buf a GEM object of this file and counts its handle. The
-// descriptor stays the caller's.
+// Import makes a dma-buf a GEM object of this file and counts its handle, which
+// may be one that is to be closed late. The descriptor stays the caller's.
 func (d *Device) Import(dmabuf *FD) (handle uint32, err error) {
 	a := primeHandle{Fd: int32(dmabuf.Num())}
 	if err := opPrimeFdToHandle.Try(&d.FD, &a); err != nil {
@@ -51,7 +50,7 @@ func (d *Device) Import(dmabuf *FD) (handle uint32, err error) {
 // Release drops one count of a handle and closes it with the last. A busy one is
 // closed by a later call, or with the device: the caller must not wait.
 func (d *Device) Release(handle uint32) {
-	d.closeLate()
+	d.CloseLate()
 	n := d.refs.Get(handle)
 	if n <= 1 && d.Busy != nil && d.Busy(handle) {
 		d.late = append(d.late, handle) // and the count with it
@@ -73,14 +72,19 @@ func (d *Device) drop(handle, n uint32) {
 	opGemClose.Do(&d.FD, &gemClose{Handle: handle})
 }
 
-// closeLate closes what was busy, in order, up to the first that still is.
-func (d *Device) closeLate() {
-	n := 0
-	for n < len(d.late) && !d.Busy(d.late[n]) {
-		d.drop(d.late[n], d.refs.Get(d.late[n]))
-		n++
+// CloseLate closes what was busy, up to the first that still is, which is asked
+// last the next time: others may keep it so for ever. To be called before an
+// allocation, too: its address may be one of theirs.
+func (d *Device) CloseLate() {
+	for range d.late {
+		h := d.late[0]
+		d.late = d.late[1:]
+		if d.Busy(h) {
+			d.late = append(d.late, h)
+			return
+		}
+		d.drop(h, d.refs.Get(h))
 	}
-	d.late = d.late[n:]
 }
 
 // Export returns a new dma-buf of a GEM object, close-on-exec, read-write.

@@ -179,7 +179,9 @@ func TestBadRing(t *testing.T) {
 	defer h.Close()
 	c := newContext(t, h, 7, 3)
 	defer c.Destroy()
-	if _, err := c.Add(4, 1, newJob(t).file(t)); !errors.Is(err, syscall.EINVAL) {
+	fd := newJob(t).file(t)
+	defer fd.Close() // of no ring there is: it stays ours
+	if _, err := c.Add(4, 1, fd); !errors.Is(err, syscall.EINVAL) {
 		t.Fatalf("%v", err)
 	}
 	if _, err := h.NewContext(9, 64); !errors.Is(err, syscall.EINVAL) {
@@ -242,17 +244,18 @@ func ready(t *testing.T, fd int) bool {
 // Both signal at once while the first waiter is in a sleep that it began alone: it
 // wakes up with all there is, and must not keep it.
 func TestSlowCallbackWhenAllSignalAtOnce(t *testing.T) {
-	simtest.Slow(7, 20*time.Millisecond)
-	defer simtest.Slow(0, 0)
+	defer simtest.Hold(0)
 	for range 50 {
 		h := newHub(t)
 		slow, quick := newContext(t, h, 7, 2), newContext(t, h, 8, 2)
 		a, b := newJob(t), newJob(t)
+		simtest.Hold(7)
 		add(t, slow, 1, 1, a.file(t))
 		add(t, quick, 1, 2, b.file(t))
 		a.finish(t)
 		b.finish(t)
 		expect(t, done(8, 1, 2))
+		simtest.Hold(0)
 		expect(t, done(8, 1, 2), done(7, 1, 1))
 		slow.Destroy()
 		quick.Destroy()
@@ -266,8 +269,8 @@ func TestSlowCallbackDelaysItsContextOnly(t *testing.T) {
 	slow, quick := newContext(t, h, 7, 2), newContext(t, h, 8, 2)
 	defer slow.Destroy()
 	defer quick.Destroy()
-	simtest.Slow(7, 300*time.Millisecond)
-	defer simtest.Slow(0, 0)
+	simtest.Hold(7)
+	defer simtest.Hold(0)
 	a, b, c := newJob(t), newJob(t), newJob(t)
 	add(t, slow, 1, 1, a.file(t))
 	add(t, quick, 1, 2, b.file(t))
@@ -277,6 +280,7 @@ func TestSlowCallbackDelaysItsContextOnly(t *testing.T) {
 	c.finish(t)
 	b.finish(t)
 	expect(t, done(8, 1, 2))
+	simtest.Hold(0)
 	expect(t, done(8, 1, 2), done(7, 1, 1), done(7, 1, 3))
 }
 

@@ -32,10 +32,11 @@ struct vd_hub *vd_hub_new(const struct vd_fence_ops *ops)
     if (!hub->ops.hung_ns)
         hub->ops.hung_ns = VD_HUNG_NS;
     hub->last = hub->epoll = hub->stopper = -1;
+    hub->refs = 1;
     return hub;
 }
 
-void vd_hub_release(struct vd_hub *hub)
+static void release(struct vd_hub *hub)
 {
     while (hub->free) {
         struct vd_fence *next = hub->free->next;
@@ -60,8 +61,18 @@ void vd_hub_release(struct vd_hub *hub)
 void vd_hub_free(struct vd_hub *hub)
 {
     vd_waiter_stop(hub);
-    if (!hub->last_waiter)
-        vd_hub_release(hub);
+    vd_hub_put(hub); // a callback may have closed it: then the call that made the callback frees it
+}
+
+void vd_hub_put(struct vd_hub *hub)
+{
+    bool last;
+
+    pthread_mutex_lock(&hub->lock);
+    last = --hub->refs == 0;
+    pthread_mutex_unlock(&hub->lock);
+    if (last)
+        release(hub);
 }
 
 bool vd_hub_sleep(struct vd_hub *hub)

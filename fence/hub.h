@@ -111,7 +111,7 @@ struct vd_hub {
     uint32_t running;              // waiters that were started; atomic
     uint32_t busy;                 // contexts with jobs
     bool stop;                     // atomic
-    struct vd_waiter *last_waiter; // frees the hub itself: it was closed by a callback there
+    uint32_t refs;                 // the owner's, and one of each thread that is inside and may be in a callback
 };
 
 // Hub. new returns NULL and sets errno. free expects no contexts.
@@ -126,7 +126,7 @@ uint64_t vd_fence_ctx_new(struct vd_hub *hub, uint32_t id, uint32_t rings);
 void vd_fence_ctx_watch(struct vd_hub *hub, uint64_t key, const struct vd_fault_query *query);
 uint32_t vd_fence_ctx_destroy(struct vd_hub *hub, uint64_t key);
 
-// add queues a fence and takes fd in every case (-1: no new submission). What is
+// add queues a fence and takes fd unless it fails (-1: no new submission). What is
 // signalled retires inside the call. Returns 0 or a negative errno, after which
 // the fence never retires; EEXIST says it works but cannot be found by its id.
 int vd_fence_add(struct vd_hub *hub, uint64_t key, uint32_t ring, uint64_t id, int fd);
@@ -145,7 +145,7 @@ int vd_fence_export(struct vd_hub *hub, uint64_t id);
 int vd_fence_signalled(struct vd_hub *hub);
 
 // Between the files of this package.
-void vd_hub_release(struct vd_hub *hub);
+void vd_hub_put(struct vd_hub *hub); // drops a reference; the last frees
 int vd_waiter_start(struct vd_hub *hub);
 void vd_waiter_stop(struct vd_hub *hub);
 int vd_waiter_arm(struct vd_hub *hub, uint64_t key, int fd, bool again);

@@ -118,7 +118,8 @@ static void retire(struct vd_fence_ctx *ctx, struct vd_timeline *t, struct vd_fe
         unused = -1;
     }
     pthread_mutex_unlock(&hub->lock);
-    hub->ops.retired(id, ring, f->id);
+    if (!__atomic_load_n(&hub->stop, __ATOMIC_ACQUIRE)) // or a callback of this very call has cleaned up
+        hub->ops.retired(id, ring, f->id);
     if (armed)
         vd_waiter_disarm(hub, f->fd); // while the number is still ours
     if (signalled && unused >= 0) {
@@ -249,8 +250,6 @@ int vd_fence_add(struct vd_hub *hub, uint64_t key, uint32_t ring, uint64_t id, i
         r = -ENOMEM;
     if (r) {
         pthread_mutex_unlock(&hub->lock);
-        if (fd >= 0)
-            close(fd);
         return r;
     }
     t = &ctx->ring[ring];
@@ -267,11 +266,13 @@ int vd_fence_add(struct vd_hub *hub, uint64_t key, uint32_t ring, uint64_t id, i
     else
         t->head = f;
     t->tail = f;
+    hub->refs++;
     if (t->delivering)
         t->again = true;
     else if (t->head == f)
         deliver(ctx, t, false);
     pthread_mutex_unlock(&hub->lock);
+    vd_hub_put(hub);
     return r;
 }
 
@@ -305,8 +306,12 @@ void vd_timeline_again(struct vd_hub *hub, uint64_t min_age)
         for (uint32_t ring = 1; ctx && !ctx->dead && ring < ctx->rings; ring++) {
             struct vd_timeline *t = &ctx->ring[ring];
 
-            if (t->armed >= 0 && !t->delivering && now >= t->armed_at + min_age)
-                vd_waiter_arm(hub, next_arming(ctx, t, t->armed), t->armed, true);
+            if (t->armed >= 0 && !t->delivering && now >= t->armed_at + min_age) {
+                uint64_t key = next_arming(ctx, t, t->armed);
+
+                if (vd_waiter_arm(hub, key, t->armed, true))
+                    vd_waiter_arm(hub, key, t->armed, false); // there was no room for it before
+            }
         }
     }
     pthread_mutex_unlock(&hub->lock);
@@ -324,7 +329,7 @@ bool vd_hub_check(struct vd_hub *hub)
             uint32_t id = hub->slots[i].ctx->id;
             struct vd_timeline *t = &hub->slots[i].ctx->ring[ring];
 
-            pending |= t->armed >= 0;
+            pending |= t->head || t->delivering; // also while a slow callback keeps the next from being armed
             if (t->armed >= 0 && t->head && !t->hang_reported && now >= t->armed_at + hub->ops.hung_ns) {
                 uint64_t fence = t->head->id;
                 uint32_t age = (uint32_t)((now - t->armed_at) / 1000000000u);
@@ -355,6 +360,7 @@ uint32_t vd_fence_ctx_destroy(struct vd_hub *hub, uint64_t key)
     uint32_t busy = 0;
 
     pthread_mutex_lock(&hub->lock);
+    hub->refs++;
     ctx = find(hub, key);
     if (ctx) {
         ctx->dead = true;
@@ -374,5 +380,6 @@ uint32_t vd_fence_ctx_destroy(struct vd_hub *hub, uint64_t key)
         unref(ctx);
     }
     pthread_mutex_unlock(&hub->lock);
+    vd_hub_put(hub);
     return busy;
 }

@@ -34,8 +34,7 @@ static void *wait_for_gpu(void *arg)
             if (events[i].data.u64 != STOP)
                 vd_timeline_event(hub, events[i].data.u64);
     }
-    if (hub->last_waiter == w)
-        vd_hub_release(hub);
+    vd_hub_put(hub);
     return NULL;
 }
 
@@ -66,8 +65,12 @@ int vd_waiter_start(struct vd_hub *hub)
     if (hub->stopper < 0) {
         if ((hub->stopper = eventfd(0, EFD_CLOEXEC | EFD_NONBLOCK)) < 0)
             return -errno;
-        if (epoll_ctl(hub->epoll, EPOLL_CTL_ADD, hub->stopper, &ev))
-            return -errno;
+        if (epoll_ctl(hub->epoll, EPOLL_CTL_ADD, hub->stopper, &ev)) {
+            r = -errno;
+            close(hub->stopper);
+            hub->stopper = -1; // or the next try would start a waiter that cannot be stopped
+            return r;
+        }
     }
     w->hub = hub;
     pthread_attr_init(&attr);
@@ -80,6 +83,7 @@ int vd_waiter_start(struct vd_hub *hub)
         return -r;
     pthread_setname_np(w->thread, "virgldrm-fence");
     __atomic_store_n(&hub->running, hub->running + 1, __ATOMIC_RELAXED);
+    hub->refs++; // the thread's
     return 0;
 }
 
@@ -98,7 +102,6 @@ void vd_waiter_stop(struct vd_hub *hub)
 
         if (pthread_equal(w->thread, pthread_self())) {
             // Called from a callback: the thread cannot wait for itself.
-            hub->last_waiter = w;
             pthread_detach(w->thread);
         } else {
             pthread_join(w->thread, NULL);

@@ -138,16 +138,32 @@ func (c *Context) gemUpload(q *gemUploadReq, t wire.Tail, _ *wire.None) error {
 	if uint64(q.Off)+uint64(q.Len) > obj.Size {
 		return fmt.Errorf("%d bytes at %d of a buffer of %d: %w", q.Len, q.Off, obj.Size, syscall.EFAULT)
 	}
-	if !obj.Upload.Valid() {
-		off, err := c.MapOffset(obj)
-		if err != nil {
-			return err
-		}
-		if obj.Upload, err = drm.Map(&c.Dev.FD, off, obj.Size); err != nil {
-			return err
-		}
+	if err := c.mapForUpload(obj); err != nil {
+		return err
 	}
 	t.CopyTo(obj.Upload.Bytes()[q.Off:][:q.Len], 0)
+	return nil
+}
+
+// mapForUpload maps a buffer until it is freed or some others were mapped: a
+// process can have only so many mappings.
+func (c *Context) mapForUpload(obj *resources.Object) error {
+	if obj.Upload.Valid() {
+		return nil
+	}
+	off, err := c.MapOffset(obj)
+	if err != nil {
+		return err
+	}
+	if obj.Upload, err = drm.Map(&c.Dev.FD, off, obj.Size); err != nil {
+		return err
+	}
+	oldest := &c.uploads[c.upload]
+	if *oldest != nil {
+		(*oldest).Upload.Unmap()
+	}
+	*oldest = obj
+	c.upload = (c.upload + 1) % len(c.uploads)
 	return nil
 }
 

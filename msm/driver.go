@@ -88,6 +88,9 @@ type Context struct {
 	core.Queues // the kernel runs all queues of one priority of a file in order
 
 	boost bool // the kernel knows the BOOST flags
+
+	uploads [8]*resources.Object // mapped for GEM_UPLOAD, or freed since
+	upload  int                  // the oldest of them
 }
 
 func newContext(b *core.Base, out *wire.Capset) (core.Context, error) {

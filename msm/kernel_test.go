@@ -6,13 +6,10 @@ import (
 	"errors"
 	"syscall"
 	"testing"
-	"time"
 	"unsafe"
 
 	"virgldrm/core"
-	"virgldrm/internal/contract"
 	"virgldrm/internal/simtest"
-	"virgldrm/wire"
 )
 
 // What reaches the kernel, argument by argument: the simulator cannot tell a
@@ -174,95 +171,6 @@ func TestNamesReachTheKernel(t *testing.T) {
 	p = simtest.Last[param](t, "SET_PARAM")
 	if got := simtest.Memory(p.Value, int(p.Len)); p.Param != 12 || !bytes.Equal(got, comm) {
 		t.Errorf("COMM %+v %q, and the command line is too long", p, got)
-	}
-}
-
-// GEM_CLOSE waits for the GPU; the embedder's thread must not.
-func TestBusyBuffersAreClosedLater(t *testing.T) {
-	g := driver.NewGuest(t)
-	q := g.Queue(1)
-	for res := uint32(5); res < 9; res++ {
-		g.Alloc(res, 0x1000, wire.BlobShareable)
-	}
-	simtest.Control(t, "hang")
-	g.Submit(q, 1, 5, 6, 7)
-	fd, _, err := g.R.Export(7)
-	g.OK(err)
-	simtest.Control(t, "fail CPU_PREP nth=1 errno=12") // a kernel that cannot say
-	within(t, "freeing busy buffers", func() {
-		g.R.Detach(1, 5)
-		g.R.Unref(6)
-		g.R.Detach(1, 7)
-	})
-	g.R.Unref(8) // idle, but it came later
-	if n := simtest.Counters().Handles; n != 3 {
-		t.Errorf("%d handles with three busy", n)
-	}
-	// One of them comes back before it is closed.
-	g.OK(g.R.ImportBlob(9, wire.BlobMemHost3D, wire.FdDmabuf, fd.Num(), 0x1000))
-	fd.Take()
-	g.R.Attach(1, 9)
-	g.OK(g.R.CreateFence(1, 1, 1))
-	simtest.Control(t, "unhang")
-	simtest.Retired(t, 1)
-	g.Alloc(10, 0x1000, 0)
-	if n := simtest.Counters().Handles; n != 2 {
-		t.Errorf("%d handles when all are idle, want those of resources 9 and 10", n)
-	}
-	g.Ret(g.Ask(8, 5, 9, 1), 0)
-	if err := g.Blob(5, 5, 0x1000, 0); !errors.Is(err, syscall.EINVAL) {
-		t.Errorf("a detached resource keeps its id: %v", err)
-	}
-}
-
-// Nor may the end of a context wait, whoever knows of its jobs.
-func TestBusyContextsEnd(t *testing.T) {
-	r, l := driver.NewRenderer(t)
-	fenced, unfenced, stray := driver.AddGuest(t, r, l, 1), driver.AddGuest(t, r, l, 2), driver.AddGuest(t, r, l, 3)
-	simtest.Control(t, "close_waits")
-	simtest.Control(t, "hang")
-	for _, g := range []*contract.Guest{fenced, unfenced, stray} {
-		g.Alloc(10+g.Ctx, 0x1000, wire.BlobShareable)
-		q := uint32(0)
-		if g != stray {
-			q = g.Queue(2)
-		}
-		if g == fenced {
-			g.Submit(q, 1, 10+g.Ctx)
-		} else {
-			g.Submit(q, 1) // no busy buffer tells of it
-		}
-	}
-	fenced.OK(r.CreateFence(1, 2, 1))
-	idle := driver.AddGuest(t, r, l, 4) // but it shares a buffer with a busy one
-	fd, _, err := r.Export(11)
-	idle.OK(err)
-	idle.OK(r.ImportBlob(20, wire.BlobMemHost3D, wire.FdDmabuf, fd.Num(), 0x1000))
-	fd.Take()
-	r.Attach(4, 20)
-	r.Attach(4, 11)
-	within(t, "Detach", func() { r.Detach(4, 11) })
-	for _, g := range []*contract.Guest{idle, fenced, unfenced, stray} {
-		within(t, "DestroyContext", func() { r.DestroyContext(g.Ctx) })
-	}
-	simtest.Retired(t, 1)
-	simtest.Control(t, "unhang")
-}
-
-// within fails the test when f waits for the hung GPU, and ends the hang.
-func within(t *testing.T, what string, f func()) {
-	t.Helper()
-	done := make(chan struct{})
-	go func() {
-		f()
-		close(done)
-	}()
-	select {
-	case <-done:
-	case <-time.After(2 * time.Second):
-		t.Errorf("%s waits for the GPU", what)
-		simtest.Control(t, "unhang")
-		<-done
 	}
 }
 

@@ -1,6 +1,9 @@
 package msm_test
 
 import (
+	"bytes"
+	"os"
+	"runtime"
 	"testing"
 	"time"
 
@@ -37,6 +40,56 @@ func TestManyBuffers(t *testing.T) {
 	}
 	if c := simtest.Counters(); c.BOs != n {
 		t.Errorf("%d buffers live", c.BOs)
+	}
+}
+
+// What a guest can do for ever must leave nothing behind, in memory or the log.
+func TestContextsComeAndGo(t *testing.T) {
+	g := driver.NewGuest(t)
+	g.Alloc(5, 0x1000, wire.BlobShareable)
+	heap := func() int64 {
+		var m runtime.MemStats
+		runtime.GC()
+		runtime.ReadMemStats(&m)
+		return int64(m.HeapAlloc)
+	}
+	lines, before := len(g.Log.Lines), int64(0)
+	const n = 20_000
+	for i := range uint32(n) {
+		if i == n/10 {
+			before = heap()
+		}
+		id := 1<<20 + i
+		g.OK(g.R.CreateContext(id, wire.CapsetDRM, ""))
+		g.R.Attach(id, 5)
+		if g.R.Submit(id, make([]byte, 16)) == nil {
+			t.Fatal("garbage passes")
+		}
+		if i%2 == 0 {
+			g.R.Detach(id, 5)
+		}
+		g.R.DestroyContext(id)
+	}
+	if grown := heap() - before; grown > 100_000 {
+		t.Errorf("the heap grew by %d bytes in %d contexts", grown, n)
+	}
+	if lines = len(g.Log.Lines) - lines; lines > 3000 {
+		t.Errorf("%d lines", lines)
+	}
+}
+
+// A process has only so many mappings, and its runtime needs some.
+func TestUploadsKeepFewMappings(t *testing.T) {
+	g := driver.NewGuest(t)
+	for i := range uint32(50) {
+		g.Alloc(5+i, 0x1000, 0)
+		g.Must(8, 0, 5+i, 0, 0, 4, 7+i)
+		g.Must(8, 0, 5, 0, 4, 4, i) // the first again
+	}
+	maps, err := os.ReadFile("/proc/self/maps")
+	g.OK(err)
+	if n := bytes.Count(maps, []byte("drmsim-bo")); n > 10 {
+		t.Errorf("%d buffers are mapped", n)
 	}
 }
 

@@ -41,6 +41,7 @@ func NewObjects(dev *drm.Device) *Objects {
 // CanAddBlob says why a guest may not use this blob_id: 0 is the response
 // memory's, another may be pending.
 func (o *Objects) CanAddBlob(id uint32) error {
+	o.dev.CloseLate()
 	if id == 0 {
 		return fmt.Errorf("blob_id 0 is not for buffers: %w", syscall.EINVAL)
 	}
@@ -120,6 +121,15 @@ func (o *Objects) Remove(res uint32) {
 	if obj := o.byRes.Get(res); obj != nil {
 		o.byRes.Set(res, nil)
 		o.free(obj)
+	}
+}
+
+// Resources yields every res_id with a buffer.
+func (o *Objects) Resources(yield func(res uint32) bool) {
+	for id := range o.byRes.All {
+		if !yield(id) {
+			return
+		}
 	}
 }
 

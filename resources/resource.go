@@ -66,6 +66,14 @@ func (r *Resource) Hold(ctx uint32) {
 	}
 }
 
+// LetGo notes that a context has none any more.
+func (r *Resource) LetGo(ctx uint32) {
+	if r.holder == ctx {
+		r.holder = 0
+	}
+	delete(r.more, ctx)
+}
+
 // Holders yields the contexts that may have an object for r.
 func (r *Resource) Holders(yield func(ctx uint32) bool) {
 	if r.holder != 0 && !yield(r.holder) {

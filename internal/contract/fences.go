@@ -107,6 +107,29 @@ func failedSubmit(t *testing.T, d *Driver) {
 	}
 }
 
+// inFenceIsUsedOnce: a job that the kernel refused has used up the in-fence.
+func inFenceIsUsedOnce(t *testing.T, d *Driver) {
+	g := d.NewGuest(t)
+	other := d.AddGuest(t, g.R, g.Log, 2)
+	hung, q := g.Queue(1), other.Queue(2)
+	simtest.Control(t, "hang ring=0")
+	g.Submit(hung, 1)
+	g.OK(g.R.CreateFence(1, 1, 1))
+	fd, err := g.R.ExportFence(1)
+	g.OK(err)
+	g.OK(g.R.AttachFence(2, fd.Num()))
+	fd.Take()
+	simtest.Control(t, "fail SUBMIT nth=1 errno=28")
+	other.Submit(q, 1)
+	other.Submit(q, 2)
+	g.OK(g.R.CreateFence(2, 2, 2))
+	if got := simtest.Retired(t, 1); got[0].ID != 2 {
+		t.Errorf("retired %v", got)
+	}
+	simtest.Control(t, "unhang")
+	simtest.Retired(t, 2)
+}
+
 func submitDoesNotAllocate(t *testing.T, d *Driver) {
 	g := d.NewGuest(t)
 	g.Alloc(5, uint64(d.Page), 3)

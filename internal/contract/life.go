@@ -35,11 +35,13 @@ func teardownDoesNotWait(t *testing.T, d *Driver) {
 	g := d.NewGuest(t)
 	g.Alloc(5, uint64(d.Page), 3)
 	q := g.Queue(d.Rings)
+	simtest.Control(t, "close_waits") // as the end of a device file does with some kernels
 	simtest.Control(t, "hang")
 	for i := range uint32(20) {
 		g.Submit(q, i+1, 5)
 		g.OK(g.R.CreateFence(1, d.Rings, uint64(i)))
 	}
+	defer time.AfterFunc(2*time.Second, func() { simtest.Control(t, "unhang") }).Stop()
 	start := time.Now()
 	g.R.DestroyContext(1)
 	if d := time.Since(start); d > time.Second {

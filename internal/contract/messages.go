@@ -40,6 +40,7 @@ func Test(t *testing.T, d *Driver) {
 		{"SubmitAndFence", submitAndFence},
 		{"InFences", inFences},
 		{"FailedSubmit", failedSubmit},
+		{"InFenceIsUsedOnce", inFenceIsUsedOnce},
 		{"SubmitDoesNotAllocate", submitDoesNotAllocate},
 		{"TeardownDoesNotWait", teardownDoesNotWait},
 		{"Reset", reset},

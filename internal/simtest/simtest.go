@@ -47,18 +47,20 @@ static unsigned logged;
 static pthread_mutex_t lock = PTHREAD_MUTEX_INITIALIZER;
 static pthread_cond_t changed = PTHREAD_COND_INITIALIZER;
 
-static uint32_t slow_ctx, slow_ms;
-static void set_slow(uint32_t ctx, uint32_t ms)
+static uint32_t held_ctx;
+static void hold(uint32_t ctx)
 {
-    __atomic_store_n(&slow_ms, ms, __ATOMIC_RELAXED);
-    __atomic_store_n(&slow_ctx, ctx, __ATOMIC_RELEASE);
+    pthread_mutex_lock(&lock);
+    held_ctx = ctx;
+    pthread_cond_broadcast(&changed);
+    pthread_mutex_unlock(&lock);
 }
 
 static void on_retired(uint32_t ctx, uint32_t ring, uint64_t id)
 {
-    if (ctx == __atomic_load_n(&slow_ctx, __ATOMIC_ACQUIRE))
-        usleep(1000 * __atomic_load_n(&slow_ms, __ATOMIC_RELAXED));
     pthread_mutex_lock(&lock);
+    while (ctx && ctx == held_ctx)
+        pthread_cond_wait(&changed, &lock);
     if (logged < MAX_RETIRED)
         seen[logged++] = (struct retired){ ctx, ring, id };
     pthread_cond_broadcast(&changed);
@@ -292,9 +294,8 @@ func Callbacks() fence.Callbacks {
 	return fence.Callbacks{Retired: uintptr(C.retired_address()), Hung: uintptr(C.hung_address())}
 }
 
-// Slow makes the callbacks of one context take that long, before the fence is
-// written down; context 0 ends it.
-func Slow(ctx uint32, d time.Duration) { C.set_slow(C.uint32_t(ctx), C.uint32_t(d.Milliseconds())) }
+// Hold keeps the callbacks of a context from returning, until Hold(0).
+func Hold(ctx uint32) { C.hold(C.uint32_t(ctx)) }
 
 // Retired returns what was retired since Callbacks, once there are at least n;
 // it gives up after ten seconds.

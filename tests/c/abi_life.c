@@ -217,13 +217,15 @@ static void busy_vm_is_over(uint64_t started)
         EXPECT(1, fences_of(CTX + i, 1, 30 + i));
     }
     no_row();
-    for (int ms = 0; ms < 2000 && sim_counters().files; ms++)
-        usleep(1000); /* a context with running jobs may be taken apart in the background */
-    EXPECT(0, sim_counters().files);
     EXPECT(0, maps_lines("/memfd:drmsim"));
+    for (int ms = 0; ms < 2000 && maps_lines("shmem"); ms++)
+        usleep(1000); /* a context with running jobs is taken apart in the background */
     EXPECT(0, maps_lines("shmem"));
     sim("unhang");
     settle();
+    for (int ms = 0; ms < 2000 && sim_counters().files; ms++)
+        usleep(1000);
+    EXPECT(0, sim_counters().files);
     EXPECT(6, fences_total());
 }
 

@@ -3,6 +3,7 @@
 #include <dirent.h>
 #include <dlfcn.h>
 #include <errno.h>
+#include <pthread.h>
 #include <stdbool.h>
 #include <stdint.h>
 #include <stdio.h>
@@ -27,6 +28,7 @@ static int (*create)(uint32_t ctx, uint32_t flags, uint32_t len, const char *nam
 static int (*fence)(uint32_t ctx, uint32_t flags, uint32_t ring, uint64_t id);
 static int (*submit)(void *buffer, int ctx, int words);
 static void (*reset)(void);
+static void (*set_log)(void (*write)(int level, const char *text, void *data), void *data, void (*free_data)(void *));
 static int failures;
 
 static void check(bool ok, const char *what)
@@ -87,6 +89,40 @@ static bool in_child(bool (*test)(void))
     return status == 0;
 }
 
+// An init without callbacks writes a line.
+static void *logger(void *arg)
+{
+    while (!__atomic_load_n((bool *)arg, __ATOMIC_ACQUIRE))
+        init(NULL, 0, NULL);
+    return NULL;
+}
+
+static bool init_ends(void)
+{
+    init(NULL, 0, NULL);
+    return true;
+}
+
+static void unheard(int level, const char *text, void *data)
+{
+    (void)level, (void)text, (void)data;
+}
+
+static bool children_of_a_logger_end(void)
+{
+    bool stop = false, ok = true;
+    pthread_t thread;
+
+    set_log(unheard, NULL, NULL);
+    pthread_create(&thread, NULL, logger, &stop);
+    for (int i = 0; ok && i < 1000; i++)
+        ok = in_child(init_ends);
+    __atomic_store_n(&stop, true, __ATOMIC_RELEASE);
+    pthread_join(thread, NULL);
+    set_log(NULL, NULL, NULL);
+    return ok;
+}
+
 static void load(const char *path)
 {
     void *lib = dlopen(path, RTLD_NOW);
@@ -99,6 +135,7 @@ static void load(const char *path)
     *(void **)&fence = dlsym(lib, "virgl_renderer_context_create_fence");
     *(void **)&submit = dlsym(lib, "virgl_renderer_submit_cmd");
     *(void **)&reset = dlsym(lib, "virgl_renderer_reset");
+    *(void **)&set_log = dlsym(lib, "virgl_set_log_callback");
 }
 
 int main(int argc, char **argv)
@@ -114,6 +151,7 @@ int main(int argc, char **argv)
     check(in_child(drm_init_starts_runtime), "init works in a child forked before it");
     check(in_child(drm_init_starts_runtime), "and in the next child");
     check(threads() == before, "the children's init leaves this process alone");
+    check(children_of_a_logger_end(), "calls in a child end, also if another thread wrote to the log during the fork");
     memset(argv[0], 'x', strlen(argv[0])); // as programs that rename themselves do
     clearenv();
     check(init_works(PLAIN) && threads() > before, "init starts the runtime, also with argv and environment gone");

@@ -40,6 +40,39 @@ GPU_CASE(life_init)
     CALLS(f, "cleanup(cookie) ");
 }
 
+/* A virglrenderer calls the callbacks for GL contexts without a look. */
+GPU_CASE(life_init_without_gl_callbacks)
+{
+    struct fake *f = fake_open("full");
+
+    setenv("VIRGLDRM_DELEGATE", fake_path("full"), 1);
+    for (int i = 0; i < 3; i++) {
+        struct virgl_renderer_callbacks cbs = vmm.cbs;
+
+        row("without callback %d", i);
+        if (i == 0)
+            cbs.create_gl_context = NULL;
+        else if (i == 1)
+            cbs.destroy_gl_context = NULL;
+        else
+            cbs.make_current = NULL;
+        EXPECT(0, api.init(&vmm, QEMU, &cbs));
+        CALLS(f, "");
+        EXPECT(0, api.resource_create(&(struct virgl_renderer_resource_create_args){ .handle = 9 }, NULL, 0));
+        api.cleanup(NULL);
+        EXPECT(0, api.init(&vmm, QEMU | VIRGL_RENDERER_VENUS, &cbs));
+        EXPECT((QEMU | VIRGL_RENDERER_VENUS | VIRGL_RENDERER_NO_VIRGL) & ~VIRGL_RENDERER_DRM, f->flags);
+        CALLS(f, "init ");
+        api.cleanup(NULL);
+        CALLS(f, "cleanup(?) ");
+        EXPECT(0, api.init(&vmm, QEMU | VIRGL_RENDERER_USE_EGL, &cbs));
+        EXPECT((QEMU | VIRGL_RENDERER_USE_EGL) & ~VIRGL_RENDERER_DRM, f->flags);
+        CALLS(f, "init ");
+        api.cleanup(NULL);
+        CALLS(f, "cleanup(?) ");
+    }
+}
+
 CASE(life_init_without_gpu)
 {
     struct fake *f = fake_open("full");

@@ -11,7 +11,7 @@ extern "C" {
 // Everything that is counted and can be made to fail or be delayed. The names
 // for drmsim_control() are these without the prefix.
 #define DRMSIM_KINDS(X) \
-    X(OPEN) X(MMAP) X(OTHER) \
+    X(OPEN) X(MMAP) X(EPOLL_ADD) X(OTHER) \
     X(VERSION) X(GET_CAP) X(SET_CLIENT_NAME) X(GEM_CLOSE) \
     X(PRIME_HANDLE_TO_FD) X(PRIME_FD_TO_HANDLE) \
     X(SYNCOBJ_CREATE) X(SYNCOBJ_DESTROY) X(SYNCOBJ_HANDLE_TO_FD) \

@@ -5,6 +5,7 @@
 #include <stdarg.h>
 #include <stdio.h>
 #include <string.h>
+#include <sys/epoll.h>
 #include <sys/mman.h>
 #include <sys/stat.h>
 #include <sys/syscall.h>
@@ -22,7 +23,8 @@
     X(int, dup, (int)) \
     X(int, dup2, (int, int)) \
     X(int, dup3, (int, int, int)) \
-    X(int, fcntl, (int, int, ...))
+    X(int, fcntl, (int, int, ...)) \
+    X(int, epoll_ctl, (int, int, int, struct epoll_event *))
 
 #define DECLARE(type, name, params) static type (*real_##name) params;
 REAL_CALLS(DECLARE)
@@ -212,6 +214,17 @@ SIM_EXPORT void *mmap(void *addr, size_t len, int prot, int flags, int fd, off_t
 SIM_EXPORT void *mmap64(void *addr, size_t len, int prot, int flags, int fd, off64_t offset)
 {
     return mmap_any(addr, len, prot, flags, fd, offset);
+}
+
+// Only so that it can be made to fail.
+SIM_EXPORT int epoll_ctl(int epoll, int op, int fd, struct epoll_event *event)
+{
+    int err = op == EPOLL_CTL_ADD ? sim_enter(DRMSIM_EPOLL_ADD) : 0;
+    if (err) {
+        errno = -err;
+        return -1;
+    }
+    return real() ? real_epoll_ctl(epoll, op, fd, event) : (int)syscall(SYS_epoll_ctl, epoll, op, fd, event);
 }
 
 SIM_EXPORT int close(int fd)

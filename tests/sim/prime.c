@@ -171,6 +171,8 @@ int dmabuf_ioctl(int fd, unsigned long request, void *arg, bool *ours)
     struct sync_file_args *args = arg;
     if (!ret && !args)
         ret = -EFAULT;
+    if (!ret && SIM_UNLIKELY(sim_recording))
+        sim_record(import ? DRMSIM_IMPORT_SYNC_FILE : DRMSIM_EXPORT_SYNC_FILE, args, sizeof(*args));
     if (!ret && (!args->flags || args->flags & ~SYNC_RW))
         ret = -EINVAL;
     if (!ret)
