@@ -1,5 +1,5 @@
 #!/bin/sh
-# The build says in one sentence what it cannot be done with, and fails: another Go version, a standard library to which the
+# The build takes a Go that Go fetched, and says in one sentence what it cannot be done with: another Go version, a standard library to which the
 # overlay does not apply, a library whose runtime would start when it is loaded.
 set -eu
 cd "$(dirname "$0")/../.."
@@ -43,6 +43,9 @@ refuses() { # WHAT SENTENCE VARIABLE=VALUE...
 }
 
 if build; then verdict PASS "builds with Go as it is"; else verdict FAIL "should build with Go as it is"; fi
+# Overlays are refused in the module cache, where a Go lies that another fetched.
+if build GOMODCACHE="$(dirname "$(go env GOROOT)")"; then verdict PASS "builds with Go in the module cache"
+else verdict FAIL "should build with Go in the module cache"; fi
 
 refuses "another version of Go" "^lib.sh: this is go1.99.1, and .* install" FAKE_VERSION=go1.99.1
 
