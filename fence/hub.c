@@ -66,10 +66,14 @@ void vd_hub_free(struct vd_hub *hub)
 
 void vd_hub_put(struct vd_hub *hub)
 {
-    bool last;
-
     pthread_mutex_lock(&hub->lock);
-    last = --hub->refs == 0;
+    vd_hub_leave(hub);
+}
+
+void vd_hub_leave(struct vd_hub *hub)
+{
+    bool last = --hub->refs == 0;
+
     pthread_mutex_unlock(&hub->lock);
     if (last)
         release(hub);

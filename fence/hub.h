@@ -145,7 +145,8 @@ int vd_fence_export(struct vd_hub *hub, uint64_t id);
 int vd_fence_signalled(struct vd_hub *hub);
 
 // Between the files of this package.
-void vd_hub_put(struct vd_hub *hub); // drops a reference; the last frees
+void vd_hub_put(struct vd_hub *hub);   // drops a reference; the last frees
+void vd_hub_leave(struct vd_hub *hub); // the same with the lock held, which it unlocks
 int vd_waiter_start(struct vd_hub *hub);
 void vd_waiter_stop(struct vd_hub *hub);
 int vd_waiter_arm(struct vd_hub *hub, uint64_t key, int fd, bool again);

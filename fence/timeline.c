@@ -271,8 +271,7 @@ int vd_fence_add(struct vd_hub *hub, uint64_t key, uint32_t ring, uint64_t id, i
         t->again = true;
     else if (t->head == f)
         deliver(ctx, t, false);
-    pthread_mutex_unlock(&hub->lock);
-    vd_hub_put(hub);
+    vd_hub_leave(hub);
     return r;
 }
 
@@ -379,7 +378,6 @@ uint32_t vd_fence_ctx_destroy(struct vd_hub *hub, uint64_t key)
             hub->first_free = VD_SLOT(key);
         unref(ctx);
     }
-    pthread_mutex_unlock(&hub->lock);
-    vd_hub_put(hub);
+    vd_hub_leave(hub);
     return busy;
 }

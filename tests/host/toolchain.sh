@@ -1,6 +1,6 @@
 #!/bin/sh
-# The build takes a Go that Go fetched, and says in one sentence what it cannot be done with: another Go version, a standard library to which the
-# overlay does not apply, a library whose runtime would start when it is loaded.
+# The build takes a Go that Go fetched, and says in one sentence what it cannot be done with: another Go version, a standard
+# library to which the overlay does not apply, a library whose runtime would start when it is loaded.
 set -eu
 cd "$(dirname "$0")/../.."
 work=$(mktemp -d)
