@@ -120,6 +120,8 @@ delegate: lib $(SIM) build/delegate build/delegate-linked build/delegate-asan $(
 	@$(WITH_SIM) build/delegate --lib $(LIB)
 	@$(WITH_SIM) build/delegate-linked
 	@$(WITH_SIM) build/delegate-asan --lib $(LIB)
+	@build/fetch.sh "$$(. /etc/os-release; echo $$VERSION_CODENAME)" build/jemalloc libjemalloc2
+	@$(WITH_SIM) LD_PRELOAD=$(CURDIR)/$(SIM):$$(echo $(CURDIR)/build/jemalloc/usr/lib/*/libjemalloc.so.2) build/delegate-linked
 build/delegate: $(DELEGATE_DEP)
 	@$(COMPILE) -rdynamic -Iinclude -Itests/sim -o $@ $(DELEGATE_SRC) -ldl -lpthread
 build/delegate-linked: $(DELEGATE_DEP) | lib

@@ -39,8 +39,10 @@ enum { CAPSET_VIRGL2 = 2 };
 
 CREATE(EINVAL, context_create_with_flags, (uint32_t id, uint32_t flags, uint32_t nlen, const char *name),
        vd_go_context_create_with_flags(id, flags, nlen, name), (id, flags, nlen, name), vd_go_context_destroy(id))
-CREATE(EINVAL, context_create, (uint32_t id, uint32_t nlen, const char *name),
-       vd_go_context_create_with_flags(id, CAPSET_VIRGL2, nlen, name), (id, nlen, name), vd_go_context_destroy(id))
+int virgl_renderer_context_create(uint32_t id, uint32_t nlen, const char *name)
+{
+    return virgl_renderer_context_create_with_flags(id, CAPSET_VIRGL2, nlen, name);
+}
 FORWARD_VOID(context_destroy, (uint32_t handle), (handle))
 FORWARD(EINVAL, submit_cmd, (void *buffer, int ctx_id, int ndw), (buffer, ctx_id, ndw))
 FORWARD(EINVAL, submit_cmd2, (void *buffer, int ctx_id, int ndw, uint64_t *in_fence_ids, uint32_t num_in_fences),

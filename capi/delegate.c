@@ -3,6 +3,7 @@
 #include "log.h"
 
 #include <dlfcn.h>
+#include <gnu/libc-version.h>
 #include <pthread.h>
 #include <stdarg.h>
 #include <stdio.h>
@@ -110,12 +111,26 @@ static const char *find_functions(void *lib, struct vd_delegate *d)
     return missing;
 }
 
+// Our public functions have the names of the delegate's own, and its calls among them must stay in it: RTLD_DEEPBIND does
+// that. But where the process's malloc is not libc's (jemalloc, tcmalloc, a sanitizer's, which refuses the flag) it
+// would free with libc's what strdup got from the other. There its two calls among its own functions come here:
+// cleanup, from an init that fails, and context_create_with_flags, which is why context_create does not go through.
+static bool bound_to_itself;
+
+static int deepbind(void)
+{
+    Dl_info libc, heap;
+
+    bound_to_itself = dladdr((void *)gnu_get_libc_version, &libc) && dladdr((void *)free, &heap) &&
+                      libc.dli_fbase == heap.dli_fbase;
+    return bound_to_itself ? RTLD_DEEPBIND : 0;
+}
+
 enum verdict { TAKEN, REFUSED, OURSELVES };
 
 static enum verdict try(const char *path)
 {
-    // Our public functions have the names of its own, and its calls among them must stay in it.
-    void *lib = dlopen(path, RTLD_NOW | RTLD_LOCAL | RTLD_DEEPBIND);
+    void *lib = dlopen(path, RTLD_NOW | RTLD_LOCAL | deepbind());
     struct vd_delegate d;
     const char *missing;
 
@@ -134,7 +149,8 @@ static enum verdict try(const char *path)
         return OURSELVES;
     }
     redirect_log(lib);
-    find_malloc(lib);
+    if (bound_to_itself)
+        find_malloc(lib);
     snprintf(loaded_path, sizeof(loaded_path), "%s", path);
     loaded = d;
     return TAKEN;
@@ -214,6 +230,8 @@ void vd_delegate_init(void *cookie, int flags, struct virgl_renderer_callbacks *
     if (!d->init)
         return;
     r = d->init(cookie, (flags & ~VIRGL_RENDERER_DRM) | (gl ? 0 : VIRGL_RENDERER_NO_VIRGL), cb);
+    if (r && !bound_to_itself)
+        d->cleanup(cookie); // which it has called, but came to ours
     if (r)
         say(VIRGL_LOG_LEVEL_ERROR, "delegate: running without one, init of %s failed with %d: see its own messages",
             loaded_path, r);

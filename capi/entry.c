@@ -81,7 +81,8 @@ void virgl_renderer_reset(void)
 void virgl_renderer_cleanup(void *cookie)
 {
     NEED();
-    vd_go_cleanup();
+    if (!vd_go_cleanup())
+        return; // a callback of it has cleaned up, and maybe begun anew
     __atomic_store_n(&vd_initialised, 0, __ATOMIC_RELEASE);
     vd_delegate_cleanup(cookie);
     __atomic_store_n(&poll_again, 0, __ATOMIC_RELAXED);
@@ -133,11 +134,11 @@ int virgl_renderer_create_fence(int client_fence_id, uint32_t ctx_id)
     NEED(EINVAL);
     if (vd_delegate_state.gl)
         return DELEGATE(EINVAL, create_fence, (client_fence_id, ctx_id));
-    vd_vmm_write_fence((uint32_t)client_fence_id);
-    if (!(vd_vmm.flags & VIRGL_RENDERER_ASYNC_FENCE_CB)) {
+    if (!(vd_vmm.flags & VIRGL_RENDERER_ASYNC_FENCE_CB)) { // before the callback, which may clean up
         poll_fence = (uint32_t)client_fence_id;
         __atomic_store_n(&poll_again, 1, __ATOMIC_RELEASE);
     }
+    vd_vmm_write_fence((uint32_t)client_fence_id);
     return 0;
 }
 

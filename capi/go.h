@@ -23,7 +23,7 @@ typedef const struct virgl_renderer_resource_import_blob_args vd_const_import_bl
 #define VD_THEIRS INT_MIN
 
 int vd_go_init(int flags); // the cookie and the callbacks are in vd_vmm
-void vd_go_cleanup(void);
+bool vd_go_cleanup(void); // false: a callback of it has cleaned up already
 VD_GO(reset);
 VD_GO(fill_caps);
 VD_GO(context_create_with_flags);

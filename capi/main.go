@@ -148,12 +148,14 @@ func getenv(name string) string {
 }
 
 //export vd_go_cleanup
-func vd_go_cleanup() {
+func vd_go_cleanup() (ended C.bool) {
 	defer contain(nil)
+	ended = true // also after a panic
 	if r := enter(); r != nil {
 		r.Close()
-		renderer.CompareAndSwap(r, nil)
+		ended = C.bool(renderer.CompareAndSwap(r, nil))
 	}
+	return ended
 }
 
 //export vd_go_reset

@@ -145,9 +145,7 @@ func (r *Renderer) Unref(res uint32) error {
 			c.Objects.Remove(res)
 		}
 	}
-	if s.Mapping.Valid() {
-		r.mapped--
-	}
+	r.mappings.drop(s)
 	r.resources.Remove(s)
 	if known(s) {
 		return ErrTheirs

@@ -114,7 +114,7 @@ func (r *Renderer) DestroyContext(id uint32) error {
 		busy = busy || c.out[i].Valid()
 	}
 	if busy {
-		r.reaper.add(func() { r.free(c) })
+		r.later(func() { r.free(c) })
 	} else {
 		r.free(c)
 	}
@@ -132,7 +132,7 @@ func (r *Renderer) free(c *context) {
 	c.Scratch.Free()
 	c.mem.Free()
 	if c.Dev.Waits() {
-		r.reaper.add(c.Dev.Close)
+		r.later(c.Dev.Close)
 		return
 	}
 	c.Dev.Close()

@@ -11,9 +11,6 @@ import (
 // GPU. Whoever waits has a thread in the kernel, and a runtime that gets no more
 // threads ends the process: they are few, however many contexts a guest makes.
 type reaper struct {
-	log   *trace.Logger
-	crash bool // on a panic
-
 	mu      sync.Mutex
 	queue   []func() // guarded by mu
 	workers int      // guarded by mu
@@ -21,7 +18,16 @@ type reaper struct {
 
 const maxReapers = 4
 
-// add runs f soon, on another thread.
+var reapers reaper // of all renderers, one after the other, for it is the process that has threads
+
+// later runs f soon, on another thread.
+func (r *Renderer) later(f func()) {
+	reapers.add(func() {
+		defer recovered(r.log, r.cfg.CrashOnPanic, "while a context was freed")
+		f()
+	})
+}
+
 func (p *reaper) add(f func()) {
 	p.mu.Lock()
 	defer p.mu.Unlock()
@@ -34,7 +40,7 @@ func (p *reaper) add(f func()) {
 
 func (p *reaper) work() {
 	for f := p.next(); f != nil; f = p.next() {
-		p.run(f)
+		f()
 	}
 }
 
@@ -50,11 +56,6 @@ func (p *reaper) next() func() {
 	f := p.queue[0]
 	p.queue = p.queue[1:]
 	return f
-}
-
-func (p *reaper) run(f func()) {
-	defer recovered(p.log, p.crash, "while a context was freed")
-	f()
 }
 
 // recovered ends a panic of a goroutine of the renderer's own.

@@ -48,10 +48,8 @@ type Renderer struct {
 	watchers sync.WaitGroup // who does
 	closed   atomic.Bool
 
-	reaper reaper
-
 	mu        sync.Mutex
-	mapped    int                 // guarded by mu: resources that are
+	mappings  mappings            // guarded by mu
 	contexts  ids.Table[*context] // guarded by mu
 	theirs    ids.Table[uint32]   // guarded by mu: flags of the delegate's contexts
 	resources *resources.Table    // guarded by mu; the delegate's are in it as well
@@ -63,8 +61,8 @@ func New(cfg Config) (*Renderer, error) {
 	r := &Renderer{
 		cfg:       cfg,
 		log:       cfg.Log,
-		reaper:    reaper{log: cfg.Log, crash: cfg.CrashOnPanic},
 		resources: resources.NewTable(),
+		mappings:  mappings{limit: mappingLimit()},
 	}
 	for i := range r.limits {
 		r.limits[i] = cfg.Log.Limited()
@@ -118,7 +116,7 @@ func (r *Renderer) Reset() {
 	r.mu.Lock()
 	defer r.mu.Unlock()
 	r.theirs = ids.Table[uint32]{}
-	r.mapped = 0
+	r.mappings.used = 0
 	r.resources.Clear()
 }
 

@@ -101,10 +101,6 @@ func (r *Renderer) mapping(s *resources.Resource, addr uintptr) (drm.Mapping, er
 	return drm.Mapping{}, errCannotMap
 }
 
-// maxMapped bounds the mappings a guest can have made of this process's 65,530
-// (vm.max_map_count): without any left the Go runtime ends the process.
-const maxMapped = 1 << 15
-
 // Map maps a blob into this process, once at a time; the library owns the
 // mapping until Unmap or Unref.
 func (r *Renderer) Map(res uint32) (addr uintptr, size uint64, err error) {
@@ -117,15 +113,15 @@ func (r *Renderer) Map(res uint32) (addr uintptr, size uint64, err error) {
 	if s.Mapping.Valid() {
 		return 0, 0, fmt.Errorf("resource %d is mapped: %w", res, syscall.EINVAL)
 	}
-	if r.mapped == maxMapped {
-		return 0, 0, fmt.Errorf("%d resources are mapped already: %w", r.mapped, syscall.ENOMEM)
+	if err := r.mappings.room(ownMapping); err != nil {
+		return 0, 0, err
 	}
 	m, err := r.mapping(s, 0)
 	if err != nil {
 		return 0, 0, err
 	}
 	s.Mapping = m
-	r.mapped++
+	r.mappings.used += ownMapping
 	return m.Addr(), s.Size, nil
 }
 
@@ -141,8 +137,17 @@ func (r *Renderer) MapFixed(res uint32, addr uintptr) error {
 	if addr == 0 {
 		return syscall.EINVAL
 	}
-	if _, err = r.mapping(s, addr); err != nil {
+	if !s.Fixed {
+		err = r.mappings.room(fixedMapping)
+	}
+	if err == nil {
+		_, err = r.mapping(s, addr)
+	}
+	if err != nil {
 		r.limited(0).Debugf("resource %d cannot be mapped at %#x: %v", res, addr, err)
+	} else if !s.Fixed {
+		s.Fixed = true
+		r.mappings.used += fixedMapping
 	}
 	return err
 }
@@ -159,7 +164,7 @@ func (r *Renderer) Unmap(res uint32) error {
 		return fmt.Errorf("resource %d is not mapped: %w", res, syscall.EINVAL)
 	}
 	s.Mapping.Unmap()
-	r.mapped--
+	r.mappings.used -= ownMapping
 	return nil
 }
 

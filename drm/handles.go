@@ -50,7 +50,7 @@ func (d *Device) Import(dmabuf *FD) (handle uint32, err error) {
 // Release drops one count of a handle and closes it with the last. A busy one is
 // closed by a later call, or with the device: the caller must not wait.
 func (d *Device) Release(handle uint32) {
-	d.CloseLate()
+	d.CloseLate(false)
 	n := d.refs.Get(handle)
 	if n <= 1 && d.Busy != nil && d.Busy(handle) {
 		d.late = append(d.late, handle) // and the count with it
@@ -72,19 +72,24 @@ func (d *Device) drop(handle, n uint32) {
 	opGemClose.Do(&d.FD, &gemClose{Handle: handle})
 }
 
-// CloseLate closes what was busy, up to the first that still is, which is asked
-// last the next time: others may keep it so for ever. To be called before an
-// allocation, too: its address may be one of theirs.
-func (d *Device) CloseLate() {
+// CloseLate closes what was busy and tells whether it closed any: up to the first
+// that still is, which is asked last the next time, for others may keep it so for
+// ever; or all that are idle.
+func (d *Device) CloseLate(all bool) (closed bool) {
 	for range d.late {
 		h := d.late[0]
 		d.late = d.late[1:]
-		if d.Busy(h) {
-			d.late = append(d.late, h)
-			return
+		if !d.Busy(h) {
+			d.drop(h, d.refs.Get(h))
+			closed = true
+			continue
 		}
-		d.drop(h, d.refs.Get(h))
+		d.late = append(d.late, h)
+		if !all {
+			break
+		}
 	}
+	return closed
 }
 
 // Export returns a new dma-buf of a GEM object, close-on-exec, read-write.

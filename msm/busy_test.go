@@ -121,6 +121,59 @@ func TestAddressOfFreedBuffer(t *testing.T) {
 	}
 }
 
+// Also for an import, whose address comes in a message of its own.
+func TestAddressOfFreedBufferForImport(t *testing.T) {
+	g := driver.NewGuest(t)
+	other := driver.AddGuest(t, g.R, g.Log, 2)
+	other.Alloc(50, 0x1000, wire.BlobShareable)
+	q := g.Queue(1)
+	g.Alloc(5, 0x1000, 0)
+	simtest.Control(t, "hang")
+	g.Submit(q, 1, 5)
+	g.R.Unref(5)
+	g.OK(g.R.CreateFence(1, 1, 1))
+	simtest.Control(t, "unhang")
+	simtest.Retired(t, 1)
+	g.R.Attach(1, 50)
+	lo, hi := iova(5)
+	g.Must(4, 0, lo, hi, 50)
+	if g.AsyncErrors() != 0 {
+		t.Errorf("counted: %q", g.Log.Lines)
+	}
+}
+
+// Whatever else was freed before it.
+func TestAddressBehindBusyBuffers(t *testing.T) {
+	g := driver.NewGuest(t)
+	other := driver.AddGuest(t, g.R, g.Log, 2)
+	busy := []uint32{50, 51, 52}
+	for _, res := range busy {
+		other.Alloc(res, 0x1000, wire.BlobShareable)
+		g.R.Attach(1, res)
+	}
+	q, theirs := g.Queue(1), other.Queue(2)
+	g.Alloc(5, 0x1000, 0)
+	simtest.Control(t, "hang ring=1")
+	simtest.Control(t, "gpu_us 3000")
+	other.Submit(theirs, 1, busy...)
+	g.Submit(q, 1, 5)
+	for _, res := range busy {
+		g.R.Detach(1, res)
+	}
+	g.R.Unref(5)
+	if n := simtest.Counters().Handles; n != 7 {
+		t.Fatalf("%d handles: the job is too short for this", n)
+	}
+	g.OK(g.R.CreateFence(1, 1, 1))
+	simtest.Retired(t, 1)
+	lo, hi := iova(5)
+	g.Must(3, 0, lo, hi, 0x1000, 0, boWC, 7)
+	if g.AsyncErrors() != 0 {
+		t.Errorf("counted: %q", g.Log.Lines)
+	}
+	simtest.Control(t, "unhang")
+}
+
 // A buffer that others keep busy does not keep those that were freed after it.
 func TestBusyBufferHoldsUpNoOther(t *testing.T) {
 	g := driver.NewGuest(t)

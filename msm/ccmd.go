@@ -2,6 +2,7 @@ package msm
 
 import (
 	"encoding/binary"
+	"errors"
 	"fmt"
 	"syscall"
 
@@ -79,7 +80,14 @@ func (c *Context) allocate(q *gemNewReq) error {
 }
 
 func (c *Context) setIova(handle uint32, iova uint64) error {
-	return opGemInfo.Try(&c.Dev.FD, &gemInfo{Handle: handle, Info: infoSetIova, Value: iova})
+	set := func() error {
+		return opGemInfo.Try(&c.Dev.FD, &gemInfo{Handle: handle, Info: infoSetIova, Value: iova})
+	}
+	err := set()
+	if errors.Is(err, syscall.ENOSPC) && c.Dev.CloseLate(true) { // it may have been one of theirs
+		err = set()
+	}
+	return err
 }
 
 // gemSetIova gives a buffer its GPU address, or with 0 takes it.

@@ -41,7 +41,7 @@ func NewObjects(dev *drm.Device) *Objects {
 // CanAddBlob says why a guest may not use this blob_id: 0 is the response
 // memory's, another may be pending.
 func (o *Objects) CanAddBlob(id uint32) error {
-	o.dev.CloseLate()
+	o.dev.CloseLate(false)
 	if id == 0 {
 		return fmt.Errorf("blob_id 0 is not for buffers: %w", syscall.EINVAL)
 	}

@@ -38,6 +38,7 @@ type Resource struct {
 	Shared  bool   // the delegate has imported it
 
 	Mapping drm.Mapping // made by resource_map
+	Fixed   bool        // resource_map_fixed has put it somewhere
 	Iov     Iov
 	Priv    uintptr // the embedder's, set_priv
 

@@ -15,6 +15,9 @@ enum {
 
 /* build/delegate-NAME.so, which has never been loaded; its notes. */
 const char *fake_path(const char *name);
+
+/* RTLD_DEEPBIND where the library must open a delegate with it, or 0: then it makes the cleanup after a failed init. */
+int isolation(void);
 struct fake *fake_open(const char *name);
 
 /* The library finds build/delegate-full.so and is initialised; nothing is noted yet. */

@@ -91,7 +91,7 @@ GPU_CASE(life_lost_at_second_init)
 
     f->init_answer = -5;
     EXPECT(0, api.init(&vmm, QEMU, &vmm.cbs));
-    CALLS(f, "init ");
+    CALLS(f, isolation() ? "init " : "init cleanup(cookie) ");
     EXPECT(EINVAL, api.submit_cmd(NULL, THEIR_CTX, 0));
     EXPECT(0, nop(CTX));
     api.resource_unref(THEIR_RES);

@@ -3,6 +3,7 @@
 #include "delegate.h"
 
 #include <dlfcn.h>
+#include <gnu/libc-version.h>
 #include <errno.h>
 #include <stdio.h>
 #include <stdlib.h>
@@ -69,9 +70,18 @@ const char *fake_path(const char *name)
     return path;
 }
 
+/* With another malloc than libc's, jemalloc or a sanitizer's, RTLD_DEEPBIND would mix the two. */
+int isolation(void)
+{
+    Dl_info libc, heap;
+
+    REQUIRE_TRUE(dladdr((void *)gnu_get_libc_version, &libc) && dladdr((void *)free, &heap));
+    return libc.dli_fbase == heap.dli_fbase ? RTLD_DEEPBIND : 0;
+}
+
 struct fake *fake_open(const char *name)
 {
-    void *lib = dlopen(fake_path(name), RTLD_NOW | RTLD_LOCAL | RTLD_DEEPBIND); /* the first open decides */
+    void *lib = dlopen(fake_path(name), RTLD_NOW | RTLD_LOCAL | isolation()); /* the first open decides */
     struct fake *f;
 
     REQUIRE_TRUE(lib != NULL);

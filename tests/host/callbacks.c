@@ -124,6 +124,33 @@ static void cleans_up_inside_calls(void)
     EXPECT(lib_init() == 0);
 }
 
+static void begin_anew_inside(uint32_t ctx, uint32_t ring, uint64_t id)
+{
+    clean_up_inside(ctx, ring, id);
+    EXPECT(lib_init() == 0);
+    EXPECT(guest_open(&second, 2, 1));
+}
+
+// The cleanup that made the callback must leave the new life alone.
+static void begins_anew_inside_cleanup(void)
+{
+    start("gpu_us 0");
+    for (int i = 0; i < 20; i++) {
+        EXPECT(lib_init() == 0);
+        EXPECT(guest_open(&first, 1, 1));
+        sim("hang");
+        EXPECT(guest_job_fence(&first, 1));
+        on_fence = begin_anew_inside;
+        api.virgl_renderer_cleanup(NULL);
+        EXPECT(!on_fence);
+        sim("unhang");
+        EXPECT(guest_job_fence(&second, 1));
+        EXPECT(fences_wait());
+        api.virgl_renderer_cleanup(NULL);
+    }
+    EXPECT(fences_all_once());
+}
+
 // ---- a slow callback
 
 static uint64_t fast_done;
@@ -229,6 +256,7 @@ int main(int argc, char **argv)
         { "a callback destroys its own context", destroys_its_own_context },
         { "a callback cleans up", cleans_up },
         { "a callback cleans up inside the call that made it", cleans_up_inside_calls },
+        { "a callback begins anew inside cleanup", begins_anew_inside_cleanup },
         { "a slow callback delays its own context only", slow_delays_nobody_else },
         { "four contexts with twelve rings each, destroyed by their callbacks", storm_of_destroys },
     };
