@@ -32,9 +32,7 @@ var (
 const primeFlags = 0o2000000 | 0o2
 
 // Own counts a handle that a driver's allocation ioctl just returned.
-func (d *Device) Own(handle uint32) {
-	d.refs.Set(handle, d.refs.Get(handle)+1)
-}
+func (d *Device) Own(handle uint32) { d.refs.Set(handle, d.refs.Get(handle)+1) }
 
 // Import makes a dma-buf a GEM object of this file and counts its handle, which
 // may be one that is to be closed late. The descriptor stays the caller's.

@@ -128,8 +128,8 @@ func (h *Hub) NewContext(id, gpuRings uint32) (*Context, error) {
 
 // Add queues a fence on a ring and takes the sync_file; an empty one means that
 // nothing was submitted since the last fence. What has signalled retires inside
-// the call. On error the fence never retires and fd stays the caller's. listed is false when a pending
-// fence has the same id: this one works but cannot be exported.
+// the call. On error the fence never retires and fd stays the caller's. listed is
+// false when a pending fence has the same id: this one works but cannot be exported.
 func (c *Context) Add(ring uint32, id uint64, fd drm.FD) (listed bool, err error) {
 	r := C.vd_fence_add(c.hub, c.key, C.uint32_t(ring), C.uint64_t(id), C.int(fd.Num()))
 	switch {

@@ -210,6 +210,16 @@ func (g *Guest) Submit(queue, seq uint32, res ...uint32) {
 	g.Must(q.Cmd, 0, q.Words...)
 }
 
+// WaitFor gives the guest's next submission a pending fence, of any context, to
+// wait for.
+func (g *Guest) WaitFor(fence uint64) {
+	g.T.Helper()
+	fd, err := g.R.ExportFence(fence)
+	g.OK(err)
+	g.OK(g.R.AttachFence(g.Ctx, fd.Num()))
+	fd.Take()
+}
+
 // JobMessage is what Submit sends, not sent.
 func (g *Guest) JobMessage(queue, seq uint32, res ...uint32) []byte {
 	g.Seqno++
